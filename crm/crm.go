@@ -1,0 +1,198 @@
+package crm
+
+import (
+	"context"
+	"time"
+)
+
+// Object is one of the three kinds of record that crmsync writes.
+type Object string
+
+// The objects. Their names are what users see in variables and in JSON.
+const (
+	Activity Object = "activity" // from calls
+	Contact  Object = "contact"  // from users
+	Company  Object = "company"  // from organisations
+)
+
+// Objects lists every object in the order in which they are written: a link
+// can only point to a record that exists.
+func Objects() []Object { return []Object{Company, Contact, Activity} }
+
+// Fields are the values of a record by CRM field name. A value is a string,
+// bool, int64, float64, time.Time or []string, never nil: a field that should
+// be left alone is absent, one that should be cleared is "".
+type Fields map[string]any
+
+// Ref names a record by our key and, when it is known, by the CRM's id.
+type Ref struct {
+	Object   Object
+	Key      string
+	RemoteID string
+}
+
+// Record is what should be true in the CRM of one record key.
+type Record struct {
+	Object     Object
+	Key        string    // id of the call, user or organisation
+	RemoteID   string    // the CRM's id as last seen; "" when unknown
+	OccurredAt time.Time // time of the event that the record comes from
+	Fields     Fields
+
+	// Links are the records to link to, all with a RemoteID. Unlinks are the
+	// links that we made earlier and that are to be removed. A client that
+	// implements Linker ignores both in Upsert.
+	Links   []Ref
+	Unlinks []Ref
+
+	// Adopted says that a person created this record: its standard name
+	// fields are filled only while they are empty.
+	Adopted bool
+	// TakeOver is the CRM id of a record that stood for another key of ours
+	// and from now on stands for this one. "" is the usual case.
+	TakeOver string
+	// InDoubt says that an earlier create of this record was never answered:
+	// a client without a native upsert looks for it before it creates.
+	InDoubt bool
+}
+
+// Action is what an upsert did.
+type Action string
+
+// The actions. Upserted is for CRMs that do not say which of created and
+// updated it was. Archived, Stale and None are set by the connector.
+const (
+	Created   Action = "created"
+	Updated   Action = "updated"
+	Upserted  Action = "upserted"
+	Adopted   Action = "adopted"
+	Unchanged Action = "unchanged"
+	Archived  Action = "archived"
+	Stale     Action = "stale"
+	None      Action = "none"
+)
+
+// Result is the fate of one record of an upsert. Err is nil or an *Error; with
+// an Err the other members may still say what is known.
+type Result struct {
+	RemoteID  string
+	Action    Action
+	RequestID string // the CRM's id of the request that wrote it, for support cases
+	Err       error
+}
+
+// Properties are static facts that the connector plans around.
+type Properties struct {
+	Name         string // as in CRMSYNC_CRM
+	MaxBatch     int    // records per Upsert or Archive
+	MaxLinks     int    // links per Link; 0 unless the client is a Linker
+	NativeUpsert bool   // repeating an Upsert blindly never creates a second record
+	IDField      string // the CRM field that holds our key
+	ConsoleURL   string // where a person looks at records, for messages; may be ""
+}
+
+// Client is one CRM account. Methods may be called concurrently.
+type Client interface {
+	Properties() Properties
+
+	// Account names the CRM account, so that a state file is never used with
+	// another one. It does not change when credentials are rotated.
+	Account(ctx context.Context) (string, error)
+
+	// Ping is the cheapest read that proves the credentials work.
+	Ping(ctx context.Context) error
+
+	// Upsert makes up to MaxBatch records of one object, with distinct keys,
+	// true. Repeating it creates nothing new.
+	// With a nil error the results answer the records one for one, in order.
+	// With an error (an *Error) nothing is known: any record may have been
+	// written, and the caller repeats.
+	Upsert(ctx context.Context, object Object, records []Record) ([]Result, error)
+}
+
+// Link is one link to make or, with Remove, to take away.
+type Link struct {
+	From, To Ref // both with RemoteID
+	Remove   bool
+}
+
+// Linker is implemented by clients whose CRM writes links in requests of their
+// own. The connector calls Link after Upsert, for many batches at once.
+type Linker interface {
+	// Link makes or removes up to MaxLinks links with the same From.Object,
+	// To.Object and Remove. A link that exists already, or is already gone, is
+	// a success. With a nil error the errors (nil or *Error) answer the links
+	// one for one. A NotFound item error names the missing side in Missing.
+	Link(ctx context.Context, links []Link) ([]error, error)
+}
+
+// Archiver is implemented by clients that can delete or archive records so
+// that a person can bring them back.
+type Archiver interface {
+	// Archive takes up to MaxBatch refs of one object. A record that is gone
+	// already is a success. With a nil error the errors answer refs in order.
+	Archive(ctx context.Context, object Object, refs []Ref) ([]error, error)
+}
+
+// Owner is a person of the CRM who can own records.
+type Owner struct {
+	ID     string // the value to write into an owner field
+	Email  string
+	Active bool
+}
+
+// OwnerFinder is implemented by clients whose records have owners.
+type OwnerFinder interface {
+	// Owners returns every owner that is a person, never a queue or group.
+	Owners(ctx context.Context) ([]Owner, error)
+}
+
+// Field describes one field of an object's schema.
+type Field struct {
+	Name     string
+	Label    string
+	Type     string   // the CRM's own word
+	ReadOnly bool     // the API refuses to write it
+	Unique   bool     // the CRM keeps its values unique
+	Options  []string // allowed values; empty when free
+}
+
+// Schema is what the CRM says about one object.
+type Schema struct {
+	Object Object
+	Name   string // the CRM's name of the object, such as "contacts"
+	Fields map[string]Field
+}
+
+// Describer is implemented by clients whose CRM tells its schema.
+type Describer interface {
+	Describe(ctx context.Context, object Object) (Schema, error)
+}
+
+// Step is one thing that provisioning did, would do, or leaves to a person.
+type Step struct {
+	Object Object `json:"object"`
+	Field  string `json:"field"` // "" when the step is about the whole object
+	Action string `json:"action"`
+	Note   string `json:"note"`
+}
+
+// What a Step's Action says.
+const (
+	StepExists  = "exists"  // nothing to do
+	StepCreated = "created" // done now
+	StepCreate  = "create"  // would be done without DryRun
+	StepManual  = "manual"  // a person has to do it; Note says how
+)
+
+// Provision asks for what the mapping needs.
+type Provision struct {
+	Fields map[Object][]string // mapped field names
+	DryRun bool                // change nothing
+}
+
+// Provisioner is implemented by clients that can create their own id field and
+// custom fields. It is idempotent.
+type Provisioner interface {
+	Provision(ctx context.Context, p Provision) ([]Step, error)
+}
