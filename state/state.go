@@ -185,6 +185,7 @@ type ReadyLink struct {
 // ClaimOptions size and narrow a claim.
 type ClaimOptions struct {
 	Max        int           // events
+	MaxBytes   int           // of bodies, as received; at least one event is claimed; 0 for no bound
 	Paused     []string      // objects that may not be written now
 	SettleTime time.Duration // lanes in doubt rest this long
 }
