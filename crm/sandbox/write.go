@@ -1,0 +1,90 @@
+package sandbox
+
+import (
+	"maps"
+	"slices"
+)
+
+// write creates a record, or updates before when that is not nil. undo takes
+// it back.
+func (s *Server) write(c *call, before *record, values map[string]string) (r *record, undo func(), e *apiError) {
+	t := c.object
+	if wrong := s.checkValues(t, values); len(wrong) > 0 {
+		return nil, nil, invalidValues(s.opts.PackedErrors, wrong)
+	}
+	if e := t.checkRequired(before, values); e != nil {
+		return nil, nil, e
+	}
+	after := merge(before, values)
+	if c.version == version202609 {
+		if wrong := t.checkRules(before, after); len(wrong) > 0 {
+			return nil, nil, invalidValues(s.opts.PackedErrors, wrong)
+		}
+	}
+	r = &record{values: after, createdAt: c.now, updatedAt: c.now}
+	if before != nil {
+		r.id, r.createdAt = before.id, before.createdAt
+	}
+	if e := s.checkUnique(t, r.id, values); e != nil {
+		return nil, nil, e
+	}
+	if t.natural == "email" && s.erased[folded(values["email"])] {
+		return nil, nil, invalidValues(s.opts.PackedErrors, []detail{propertyError("email", "INVALID_EMAIL", "email has been GDPR blacklisted")})
+	}
+	if before == nil {
+		r.id = s.newID()
+	}
+	s.writes++
+	back := t.put(r)
+	return r, func() { back(); s.writes-- }, nil
+}
+
+// merge returns the values of before with new ones set over them; an empty one
+// clears.
+func merge(before *record, values map[string]string) map[string]string {
+	after := map[string]string{}
+	if before != nil {
+		after = maps.Clone(before.values)
+	}
+	for name, value := range values {
+		switch {
+		case value == "":
+			delete(after, name)
+		case name == "lifecyclestage" && !isForward(after[name], value):
+			// HubSpot says nothing and keeps the later stage.
+		case name == "email":
+			after[name] = folded(value)
+		default:
+			after[name] = value
+		}
+	}
+	return after
+}
+
+// lifecycle lists the stages; a contact never goes back unless it is cleared.
+// https://knowledge.hubspot.com/records/use-lifecycle-stages
+func lifecycle() []string {
+	return []string{"subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other"}
+}
+
+func isForward(from, to string) bool {
+	stages := lifecycle()
+	return slices.Index(stages, to) >= slices.Index(stages, from)
+}
+
+// archive moves a record to the recycle bin, which takes its links along.
+func (s *Server) archive(c *call, t *table, id string) {
+	r, ok := t.live(id)
+	if !ok {
+		return
+	}
+	gone := *r
+	gone.archived, gone.archivedAt = true, c.now
+	t.put(&gone)
+	s.writes++
+	for key := range s.links {
+		if key.from == (node{t.name, id}) || key.to == (node{t.name, id}) {
+			delete(s.links, key)
+		}
+	}
+}
