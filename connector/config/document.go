@@ -1,0 +1,243 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"crmsync/crm"
+)
+
+// The markers between which the README holds the table of settings.
+const (
+	tableStart = "<!-- config table -->"
+	tableEnd   = "<!-- /config table -->"
+)
+
+const lineWidth = 78
+
+// exampleHead explains the file to a person who has nothing else.
+const exampleHead = `# crmsync is configured by environment variables. This file lists all of them.
+#
+# Copy it, fill in what is not commented out for your CRM, and hand it to the
+# container:
+#
+#   docker run --env-file crmsync.env …
+#
+# Everything behind the first = is the value, as it is: no quotes, and no
+# comment on the same line. A line that begins with # is a comment; a commented
+# variable shows its default. Every secret X can come from a file instead:
+# X_FILE=/run/secrets/x. crmsync check finds mistakes before the first event.
+`
+
+// exampleMapping explains the variables of single fields.
+const exampleMapping = `# CRMSYNC_MAP_CONTACT_<field>, CRMSYNC_MAP_ACTIVITY_<field> and
+# CRMSYNC_MAP_COMPANY_<field> give one field of the CRM each. The value is an
+# expression (https://expr-lang.org). nil leaves the field alone, "" clears it.
+# A variable that is set replaces that field of the preset below; set to
+# nothing, it removes the field.
+#
+# Variables: event (id, type, timestamp, messageId), call, user, org (as in the
+# payload), deleted, raw (the payload as received). Functions beside those of
+# the language: firstName(name), lastName(name), owner(email),
+# averageScore(call), scorecard(call), transcript(call), scorecardHTML(call),
+# transcriptHTML(call), durationMillis(call), durationSeconds(call),
+# unixMillis(t), isoDate(t), isoTime(t), truncate(s, n).
+`
+
+// Example returns config.example.env: every variable with its default, the
+// mapping of the presets included.
+func Example(adapters []Adapter) string {
+	var b strings.Builder
+	b.WriteString(exampleHead)
+	for _, g := range groups(adapters) {
+		heading(&b, g.name)
+		if g.name == mappingGroup {
+			b.WriteString("\n" + exampleMapping)
+		}
+		for _, row := range g.rows {
+			b.WriteString("\n")
+			exampleRow(&b, row)
+		}
+	}
+	for _, p := range presets(adapters) {
+		heading(&b, "Preset of "+p.names)
+		b.WriteString("\n" + commentOut(p.text))
+	}
+	return b.String()
+}
+
+func heading(b *strings.Builder, name string) {
+	fmt.Fprintf(b, "\n# ----- %s %s\n", name, strings.Repeat("-", max(3, lineWidth-9-len(name))))
+}
+
+func exampleRow(b *strings.Builder, row setting) {
+	for _, line := range wrap(row.description(), lineWidth-2) {
+		b.WriteString("# " + line + "\n")
+	}
+	comment := "#"
+	if row.mandatory {
+		comment = ""
+	}
+	b.WriteString(comment + row.variable + "=" + row.fallback + "\n")
+}
+
+// description returns the help with what the table knows beside it.
+func (s setting) description() string {
+	text := sentence(s.help)
+	if s.unset != "" {
+		text += " Default: " + s.unset + "."
+	}
+	if s.mandatory {
+		text += " Required."
+	}
+	if s.secret {
+		text += " Secret."
+	}
+	return text
+}
+
+// sentence gives text a capital and a full stop.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+}
+
+// commentOut turns the assignments of a preset into comments.
+func commentOut(preset string) string {
+	lines := strings.Split(strings.TrimSpace(preset), "\n")
+	for i, line := range lines {
+		if line != "" && !strings.HasPrefix(line, "#") {
+			lines[i] = "#" + line
+		}
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// ReadmeTable returns the settings as a Markdown table.
+func ReadmeTable(adapters []Adapter) string {
+	var b strings.Builder
+	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
+	for _, g := range groups(adapters) {
+		rows := g.rows
+		if g.name == mappingGroup {
+			rows = append(fieldRows(), rows...)
+		}
+		for _, row := range rows {
+			readmeRow(&b, row)
+		}
+	}
+	return b.String()
+}
+
+func readmeRow(b *strings.Builder, row setting) {
+	fallback, help := row.unset, sentence(row.help)
+	switch {
+	case row.fallback != "":
+		fallback = "`" + row.fallback + "`"
+	case row.mandatory:
+		fallback = "required"
+	}
+	if row.secret {
+		help += " Secret; also as `" + row.variable + fileSuffix + "`."
+	}
+	escape := strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;")
+	fmt.Fprintf(b, "| `%s` | %s | %s |\n", row.variable, fallback, escape.Replace(help))
+}
+
+// Readme returns the README with the table between its markers made anew.
+func Readme(readme string, adapters []Adapter) (string, error) {
+	head, rest, ok := strings.Cut(readme, tableStart)
+	_, tail, ok2 := strings.Cut(rest, tableEnd)
+	if !ok || !ok2 {
+		return "", errors.New("readme has no markers " + tableStart + " and " + tableEnd)
+	}
+	return head + tableStart + "\n" + ReadmeTable(adapters) + tableEnd + tail, nil
+}
+
+const mappingGroup = "Mapping"
+
+// group is the settings below one heading.
+type group struct {
+	name string
+	rows []setting
+}
+
+// groups returns the table as it is documented: the settings of each CRM come
+// before the mapping, which is long.
+func groups(adapters []Adapter) []group {
+	var out []group
+	for _, row := range coreSettings() {
+		if row.variable == prefix+"CRM" {
+			row.help += " " + strings.Join(adapterNames(adapters), ", ") + "."
+		}
+		if n := len(out); n == 0 || out[n-1].name != row.group {
+			out = append(out, group{name: row.group})
+		}
+		g := &out[len(out)-1]
+		g.rows = append(g.rows, row)
+	}
+	last := out[len(out)-1]
+	out = out[:len(out)-1]
+	for _, a := range adapters {
+		if rows := a.settings(); len(rows) > 0 {
+			out = append(out, group{name: "CRMSYNC_CRM=" + a.Name, rows: rows})
+		}
+	}
+	return append(out, last)
+}
+
+// fieldRows describes the variables of single fields.
+func fieldRows() []setting {
+	from := map[crm.Object]string{
+		crm.Contact: "contacts (from users)", crm.Activity: "call activities (from calls)", crm.Company: "companies (from organisations)",
+	}
+	var rows []setting
+	for _, object := range crm.Objects() {
+		rows = append(rows, setting{
+			variable: fieldPrefix(object) + "<field>",
+			unset:    "the CRM's preset",
+			help:     "Expression for one CRM field of " + from[object] + ". Empty removes the field.",
+		})
+	}
+	return rows
+}
+
+// preset is a default mapping and the adapters that share it.
+type preset struct{ names, text string }
+
+func presets(adapters []Adapter) []preset {
+	var out []preset
+next:
+	for _, a := range adapters {
+		for i := range out {
+			if out[i].text == a.Preset {
+				out[i].names += ", " + a.Name
+				continue next
+			}
+		}
+		if a.Preset != "" {
+			out = append(out, preset{a.Name, a.Preset})
+		}
+	}
+	return out
+}
+
+// wrap breaks text at blanks into lines of at most width bytes.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

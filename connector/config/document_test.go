@@ -1,0 +1,75 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"crmsync/connector/config"
+)
+
+// TestExample_CanBeUsed fills the blanks of the example and loads it, as it is and
+// with every comment of a variable taken away.
+func TestExample_CanBeUsed(t *testing.T) {
+	example := config.Example(options().Adapters)
+	uncommented := strings.ReplaceAll(example, "\n#CRMSYNC_", "\nCRMSYNC_")
+	for name, text := range map[string]string{"as it is": example, "uncommented": uncommented} {
+		t.Run(name, func(t *testing.T) {
+			lines, err := config.ParseEnvFile(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clearEnv(t)
+			for variable, text := range lines {
+				t.Setenv(variable, text)
+			}
+			t.Setenv("CRMSYNC_CRM", "hubspot")
+			t.Setenv("CRMSYNC_WEBHOOK_SECRETS", goodSecret)
+			t.Setenv("CRMSYNC_HUBSPOT_TOKEN", "x")
+			if _, err := config.Load(options()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestDocuments_NameEveryVariable(t *testing.T) {
+	example, table := config.Example(options().Adapters), config.ReadmeTable(options().Adapters)
+	for _, name := range config.Variables(options().Adapters) {
+		if strings.HasSuffix(name, "_FILE") && name != "CRMSYNC_MAP_FILE" {
+			continue // said in general
+		}
+		if !strings.Contains(example, name+"=") {
+			t.Errorf("the example lacks %s", name)
+		}
+		if !strings.Contains(table, "| `"+name+"` |") {
+			t.Errorf("the table lacks %s", name)
+		}
+	}
+	for _, line := range strings.Split(example, "\n") {
+		if strings.HasPrefix(line, "# ") && len([]rune(line)) > 80 {
+			t.Errorf("line of %d characters: %s", len([]rune(line)), line)
+		}
+	}
+	for _, line := range strings.Split(strings.TrimSpace(table), "\n") {
+		if strings.Count(strings.ReplaceAll(line, `\|`, ""), "|") != 4 {
+			t.Errorf("row has not three cells: %s", line)
+		}
+	}
+}
+
+func TestReadme_KeepsWhatIsAroundTheTable(t *testing.T) {
+	before, after := "# crmsync\n\n<!-- config table -->", "<!-- /config table -->\n\nMore.\n"
+	got, err := config.Readme(before+"\nstale\n"+after, options().Adapters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(got, before+"\n| variable") || !strings.HasSuffix(got, "|\n"+after) || strings.Contains(got, "stale") {
+		t.Errorf("got\n%s", got)
+	}
+	if again, _ := config.Readme(got, options().Adapters); again != got {
+		t.Error("is not stable")
+	}
+	if _, err := config.Readme("# no markers", nil); err == nil {
+		t.Error("no error without markers")
+	}
+}

@@ -1,0 +1,262 @@
+package config
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+)
+
+// maxFile bounds what is read from a file that a variable names.
+const maxFile = 1 << 20
+
+// value is the text of one variable and where it came from.
+type value struct {
+	setting
+	text   string // trimmed
+	source Source
+}
+
+// Decode keeps the text as it is, for envconfig. It never fails, because
+// envconfig would print the text.
+func (v *value) Decode(text string) error {
+	v.text = text
+	return nil
+}
+
+// name returns the variable that the text came from, for problems.
+func (v *value) name() string {
+	if v.source == FromFile {
+		return v.variable + fileSuffix
+	}
+	return v.variable
+}
+
+// loader collects a Config and what is wrong with it.
+type loader struct {
+	LoadOptions
+	env      map[string]string // the CRMSYNC_ part of the environment
+	in       input
+	cfg      *Config
+	problems Errors
+}
+
+func newLoader(o LoadOptions, env map[string]string) *loader {
+	return &loader{LoadOptions: o, env: env, cfg: &Config{
+		Mapping: mapping.Config{
+			Fields:  map[crm.Object]map[string]mapping.Expression{},
+			Filters: map[mapping.Kind]mapping.Expression{},
+		},
+	}}
+}
+
+// environ returns the variables of the process that concern us.
+func environ() map[string]string {
+	env := map[string]string{}
+	for _, e := range os.Environ() {
+		if name, text, _ := strings.Cut(e, "="); strings.HasPrefix(name, prefix) {
+			env[name] = text
+		}
+	}
+	return env
+}
+
+func (l *loader) load() {
+	l.resolveInput()
+	l.parse()
+	adapter := l.chooseAdapter()
+	l.mapFields(adapter)
+	l.fillOptions(adapter)
+	l.warnOtherCRMs(adapter)
+	l.rememberMapping()
+}
+
+func (l *loader) problem(variable, code, message, remedy string) {
+	l.problems = append(l.problems, &Problem{variable, code, message, remedy})
+}
+
+func (l *loader) warn(variable, code, message, remedy string) {
+	l.cfg.Warnings = append(l.cfg.Warnings, &Problem{variable, code, message, remedy})
+}
+
+// resolveInput joins the fields of input with their rows of the table.
+func (l *loader) resolveInput() {
+	fields := reflect.ValueOf(&l.in).Elem()
+	for i, row := range coreSettings() {
+		v := fields.Field(i).Addr().Interface().(*value)
+		v.setting = row
+		l.resolve(v)
+	}
+}
+
+// resolve decides where the text of v comes from: the variable, the file of a
+// secret, or the default.
+func (l *loader) resolve(v *value) {
+	v.text, v.source = strings.TrimSpace(v.text), FromEnvironment
+	if path := strings.TrimSpace(l.env[v.variable+fileSuffix]); v.secret && path != "" {
+		if v.text != "" {
+			l.problem(v.variable, CodeConflict, "is set twice, by itself and by "+v.variable+fileSuffix, "keep one of them")
+		}
+		v.source = FromFile
+		v.text = strings.TrimSpace(l.readFile(v.name(), path))
+	}
+	if quoted(v.text) {
+		l.problem(v.name(), CodeBadValue, "is wrapped in quotes, which become part of the value", "remove the quotes")
+		v.text = v.text[1 : len(v.text)-1] // to find what else is wrong
+	}
+	if v.text == "" && v.source == FromEnvironment {
+		v.text = v.fallback
+	}
+	if strings.TrimSpace(l.env[v.variable]) == "" && v.source == FromEnvironment {
+		v.source = FromDefault
+	}
+	l.remember(v)
+}
+
+// missing reports a required variable that is not set. A file that yields
+// nothing is a problem already.
+func (l *loader) missing(v *value, remedy string) {
+	if v.source != FromFile {
+		l.problem(v.variable, CodeMissing, "is required", remedy)
+	}
+}
+
+// quoted says whether all of text is inside one pair of quotes, as happens when
+// the env file of a shell is given to docker.
+func quoted(text string) bool {
+	if len(text) < 2 || (text[0] != '"' && text[0] != '\'') || text[0] != text[len(text)-1] {
+		return false
+	}
+	return !strings.ContainsRune(text[1:len(text)-1], rune(text[0]))
+}
+
+// readFile returns the text of the file that a variable names, or "" after
+// reporting why not. The path is a value too and is not quoted: it may be a
+// secret that was put into the wrong variable.
+func (l *loader) readFile(variable, path string) string {
+	text, err := readLimited(path)
+	switch {
+	case err == nil && strings.TrimSpace(text) != "":
+		return text
+	case err == nil:
+		l.problem(variable, CodeUnreadableFile, "names an empty file", "")
+	case errors.Is(err, fs.ErrNotExist):
+		l.problem(variable, CodeUnreadableFile, "names a file that does not exist", "check the path and, in a container, its mounts")
+	case errors.Is(err, fs.ErrPermission):
+		l.problem(variable, CodeUnreadableFile, "names a file that this user may not read", "check its owner and mode")
+	case errors.Is(err, errTooLarge):
+		l.problem(variable, CodeUnreadableFile, "names a file of more than 1 MiB", "")
+	default:
+		l.problem(variable, CodeUnreadableFile, "names a file that cannot be read", "it must be a regular file")
+	}
+	return ""
+}
+
+var errTooLarge = errors.New("file too large")
+
+func readLimited(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = errTooLarge
+	}
+	return string(text), err
+}
+
+// chooseAdapter returns the adapter that CRMSYNC_CRM names, or nil.
+func (l *loader) chooseAdapter() *Adapter {
+	v := &l.in.CRM
+	if v.text == "" {
+		l.missing(v, "set it to one of "+strings.Join(adapterNames(l.Adapters), ", "))
+		return nil
+	}
+	for i, a := range l.Adapters {
+		if a.Name == v.text {
+			l.cfg.CRM = a.Name
+			return &l.Adapters[i]
+		}
+	}
+	l.notOneOf(v, adapterNames(l.Adapters))
+	return nil
+}
+
+func adapterNames(adapters []Adapter) []string {
+	var names []string
+	for _, a := range adapters {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// fillOptions sets the fields of the adapter's options.
+func (l *loader) fillOptions(a *Adapter) {
+	if a == nil || a.Options == nil {
+		return
+	}
+	options := reflect.ValueOf(a.Options).Elem()
+	rows := a.settings()
+	for i := range options.NumField() {
+		if options.Type().Field(i).Tag.Get("name") == "" {
+			continue
+		}
+		v := &value{setting: rows[0], text: l.env[rows[0].variable]}
+		rows = rows[1:]
+		l.resolve(v)
+		if strings.HasSuffix(v.variable, "_URL") {
+			l.checkURL(v)
+		}
+		if v.mandatory && v.text == "" {
+			l.missing(v, "")
+		}
+		options.Field(i).SetString(v.text)
+	}
+	l.cfg.Options = a.Options
+	if a.Validate == nil {
+		return
+	}
+	for _, e := range a.Validate(a.Options) {
+		if variable := a.prefix() + e.Name; !l.problems.has(variable) {
+			l.problem(variable, CodeBadValue, e.Message, "")
+		}
+	}
+}
+
+// warnOtherCRMs names the variables of adapters that are not in use.
+func (l *loader) warnOtherCRMs(chosen *Adapter) {
+	if chosen == nil {
+		return
+	}
+	for _, a := range l.Adapters {
+		if a.Name == chosen.Name {
+			continue
+		}
+		for _, variable := range variables(a.settings()) {
+			if l.env[variable] != "" {
+				l.warn(variable, CodeOtherCRM, "belongs to "+a.Name+" and is not used", "")
+			}
+		}
+	}
+}
+
+// variables returns the names under which rows can be set.
+func variables(rows []setting) []string {
+	var names []string
+	for _, row := range rows {
+		names = append(names, row.variable)
+		if row.secret {
+			names = append(names, row.variable+fileSuffix)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,93 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"crmsync/crm"
+)
+
+// Source is where a setting comes from.
+type Source string
+
+// The sources.
+const (
+	FromDefault     Source = "default"
+	FromEnvironment Source = "environment"
+	FromFile        Source = "file"   // of X_FILE, or of CRMSYNC_MAP_FILE
+	FromPreset      Source = "preset" // of the CRM
+)
+
+// InForce is one setting as it applies. The Value of a secret is "set" or "not
+// set".
+type InForce struct {
+	Variable string `json:"variable"`
+	Value    string `json:"value"`
+	Source   Source `json:"source"`
+}
+
+// Redacted returns the settings in force in the order of the documents, then the
+// mapping field by field. It holds no secret (I8).
+func (c *Config) Redacted() []InForce { return slices.Clone(c.inForce) }
+
+// String returns the settings in force, one on a line, without secrets.
+func (c *Config) String() string {
+	var b strings.Builder
+	for _, s := range c.inForce {
+		fmt.Fprintf(&b, "%s=%s\n", s.Variable, s.Value)
+	}
+	return b.String()
+}
+
+// GoString is String, for %#v.
+func (c *Config) GoString() string { return c.String() }
+
+// MarshalJSON encodes the settings in force, without secrets.
+func (c *Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.inForce) }
+
+// LogValue returns the settings that differ from their defaults, without secrets
+// and without the mapping, which is long.
+func (c *Config) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, s := range c.inForce {
+		if s.Source != FromDefault && !strings.HasPrefix(s.Variable, mapPrefix) {
+			attrs = append(attrs, slog.String(s.Variable, s.Value))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// remember keeps what is shown of a setting. Secrets are replaced here, so that
+// the list never holds one.
+func (l *loader) remember(v *value) {
+	shown := v.text
+	if v.secret {
+		shown = "not set"
+		if v.text != "" {
+			shown = "set"
+		}
+	}
+	l.cfg.inForce = append(l.cfg.inForce, InForce{v.variable, shown, v.source})
+}
+
+// rememberMapping adds the mapping, after all layers.
+func (l *loader) rememberMapping() {
+	for _, object := range crm.Objects() {
+		fields := l.cfg.Mapping.Fields[object]
+		for _, field := range slices.Sorted(maps.Keys(fields)) {
+			e, variable := fields[field], fieldPrefix(object)+field
+			source := FromPreset
+			if _, set := l.env[e.Variable]; set {
+				source = FromEnvironment
+			}
+			if e.Variable == l.in.MapFile.variable {
+				source = FromFile
+			}
+			l.cfg.inForce = append(l.cfg.inForce, InForce{variable, e.Source, source})
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"crmsync/crm"
+)
+
+// serviceLink matches the variables that Kubernetes injects for a service whose
+// name begins with crmsync.
+// https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+var serviceLink = regexp.MustCompile(`^CRMSYNC_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP)(_.*)?)?)$`)
+
+// unknown reports the variables that nobody reads. An empty one counts as unset,
+// except where it would remove a field.
+func (l *loader) unknown() {
+	known := variables(coreSettings())
+	for _, a := range l.Adapters {
+		known = append(known, variables(a.settings())...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.env)) {
+		_, _, isField := cutFieldVariable(name)
+		unset := l.env[name] == "" && !strings.HasPrefix(name, mapPrefix)
+		if isField || unset || slices.Contains(known, name) || serviceLink.MatchString(name) {
+			continue
+		}
+		remedy := "crmsync config --example lists the variables"
+		if suggestion := suggest(name, known); suggestion != "" {
+			remedy = "did you mean " + suggestion + "?"
+		}
+		l.problem(name, CodeUnknownVariable, "is not a variable of crmsync", remedy)
+	}
+}
+
+// suggest returns the name that was most likely meant. For the variables of
+// single fields only the part before the field is compared.
+func suggest(name string, known []string) string {
+	bare := strings.TrimPrefix(name, prefix)
+	var candidates []string
+	for _, k := range known {
+		candidates = append(candidates, strings.TrimPrefix(k, prefix))
+	}
+	for _, object := range crm.Objects() {
+		p := strings.TrimPrefix(fieldPrefix(object), prefix)
+		if parts := strings.SplitN(bare, "_", 3); len(parts) == 3 {
+			head := parts[0] + "_" + parts[1] + "_"
+			if nearest(head, []string{p}) != "" {
+				candidates = append(candidates, p+parts[2])
+			}
+		}
+	}
+	if best := nearest(bare, candidates); best != "" {
+		return prefix + best
+	}
+	return ""
+}
