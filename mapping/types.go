@@ -126,4 +126,5 @@ type Mapped struct {
 	Records     []Record
 	Withheld    []Withheld
 	OwnerMisses []string // e-mails that owner() did not find in the table
+	Warnings    []string // what looks wrong but is written; quotes no value of the event
 }

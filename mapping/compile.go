@@ -1,0 +1,163 @@
+package mapping
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/vm"
+
+	"crmsync/crm"
+)
+
+// maxSource is the size of an expression in bytes.
+const maxSource = 32 << 10
+
+// env holds the variables of an expression.
+type env struct {
+	Event   eventInfo      `expr:"event" json:"event"`
+	Call    *Call          `expr:"call" json:"call"`
+	User    *User          `expr:"user" json:"user"`
+	Org     *Org           `expr:"org" json:"org"`
+	Deleted bool           `expr:"deleted" json:"deleted"`
+	Raw     map[string]any `expr:"raw" json:"raw"`
+
+	// Owner is a variable because it depends on the table at hand, unlike the
+	// functions that are compiled in.
+	Owner func(email any) (any, error) `expr:"owner" json:"-"`
+}
+
+// ownerFunction is the name of env.Owner in expressions.
+const ownerFunction = "owner"
+
+// eventInfo is the variable event.
+type eventInfo struct {
+	ID        string    `expr:"id" json:"id"`
+	Type      string    `expr:"type" json:"type"`
+	Timestamp time.Time `expr:"timestamp" json:"timestamp"`
+	MessageID string    `expr:"messageId" json:"messageId"`
+}
+
+// disabled are built-ins that would make a record depend on more than its
+// event, and why they are off.
+var disabled = map[string]string{
+	"now": "the same event must always give the same record",
+}
+
+// program is a compiled expression.
+type program struct {
+	Expression
+	vm        *vm.Program
+	usesOwner bool
+}
+
+// compiler compiles expressions with one set of options.
+type compiler struct {
+	options []expr.Option
+}
+
+func newCompiler(f functions) compiler {
+	options := append(f.options(), declareValueFunction(), expr.Env(env{}))
+	for name := range disabled {
+		options = append(options, expr.DisableBuiltin(name))
+	}
+	return compiler{options}
+}
+
+// compile compiles x, which must yield a bool when filter is set, else a value
+// that a CRM field can hold.
+func (c compiler) compile(x Expression, extra ...expr.Option) (p *program, failure *ExpressionError) {
+	r := &rewriter{names: map[file.Location]usedName{}}
+	if len(x.Source) > maxSource {
+		return nil, newExpressionError(x, fmt.Errorf("the expression is longer than %d bytes", maxSource), r)
+	}
+	defer func() {
+		// The compiler is not ours, and the source comes from outside.
+		if v := recover(); v != nil {
+			failure = newExpressionError(x, fmt.Errorf("the expression cannot be compiled"), r)
+		}
+	}()
+	options := append(slices.Clone(c.options), expr.Patch(r))
+	compiled, err := expr.Compile(x.Source, append(options, extra...)...)
+	if err != nil {
+		return nil, newExpressionError(x, err, r)
+	}
+	return &program{x, compiled, r.usesOwner}, nil
+}
+
+// field compiles the expression of a CRM field.
+func (c compiler) field(o crm.Object, field string, x Expression) (*program, *ExpressionError) {
+	p, failure := c.compile(x)
+	if failure == nil {
+		if what := unwritable(p.vm.Node().Type()); what != "" {
+			failure = newExpressionError(x, fmt.Errorf("gives %s, which no CRM field can hold: choose a member of it", what), &rewriter{})
+		}
+	}
+	if failure != nil {
+		failure.Object, failure.Field = o, field
+		return nil, failure
+	}
+	return p, nil
+}
+
+// filter compiles a condition.
+func (c compiler) filter(x Expression) (*program, *ExpressionError) {
+	p, failure := c.compile(x)
+	if failure == nil {
+		if t := indirect(p.vm.Node().Type()); t != nil && t.Kind() != reflect.Bool && t.Kind() != reflect.Interface {
+			failure = newExpressionError(x, fmt.Errorf("gives a %s, but a filter must be true or false", t), &rewriter{})
+		}
+	}
+	return p, failure
+}
+
+// unwritable says what a type is that no field can hold, "" for the others and
+// for what is only known at run time.
+func unwritable(t reflect.Type) string {
+	t = indirect(t)
+	if t == nil || t == timeType {
+		return ""
+	}
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Func:
+		return "a function"
+	case reflect.Slice:
+		if e := indirect(t.Elem()); e.Kind() == reflect.Struct && e != timeType {
+			return "a list of objects"
+		}
+	}
+	if t == reflect.TypeFor[time.Duration]() {
+		return "a duration"
+	}
+	return ""
+}
+
+// candidates lists the names that could have been meant: the members of a
+// type, or without one the variables and functions.
+func candidates(of reflect.Type) []string {
+	names := []string{}
+	t := of
+	if t == nil {
+		t = reflect.TypeFor[env]()
+		names = append(names, slices.Collect(maps.Keys(signatures))...)
+		for _, name := range builtin.Names {
+			if disabled[name] == "" {
+				names = append(names, name)
+			}
+		}
+	}
+	if t.Kind() == reflect.Struct {
+		for i := range t.NumField() {
+			names = append(names, t.Field(i).Tag.Get("expr"))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
