@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	switchedOff  = "off"
+	switchedOff = "off"
 	maxName     = 128
 )
 
