@@ -1,0 +1,168 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"crmsync/state"
+)
+
+// Options for Open. The zero value is a store for reading and writing.
+type Options struct {
+	ReadOnly    bool             // of a stopped state or a backup
+	LockTimeout time.Duration    // how long to wait for another process; 0 means 3 s
+	MaxSize     int64            // bytes that the file may grow to; 0 for no limit
+	Socket      string           // where this process answers, to be named to others
+	Now         func() time.Time // nil means time.Now
+}
+
+// initialMap is reserved in the address space, so that a growing file is not
+// mapped anew while a long read (a backup) holds the old mapping.
+const initialMap = 1 << 30
+
+// growth is how much the file grows at once; bbolt's own 16 MiB is a lot for a
+// connector that holds a few events.
+const growth = 1 << 20
+
+// Store is a state file. Its methods may be called concurrently.
+type Store struct {
+	path     string
+	readOnly bool
+	now      func() time.Time
+	db       *bbolt.DB
+	payloads *payloads
+	wake     chan struct{}
+
+	operations  chan *operation
+	leases      *leases               // belongs to the committer
+	lastFailure atomic.Pointer[error] // of the last commit; nil when it worked
+
+	closing  chan struct{}
+	stopped  chan struct{}
+	closeErr func() error
+}
+
+var _ state.Store = (*Store)(nil)
+
+// Open opens the state file at path and creates it when there is none, unless
+// ReadOnly is set. It fails with a [*LockedError] when another process has it
+// open, with a [*VersionError] when a newer release wrote it, and with a
+// [*FileError] when it is damaged or something else; a file is never replaced.
+func Open(path string, o Options) (*Store, error) {
+	if o.LockTimeout == 0 {
+		o.LockTimeout = 3 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if err := prepare(path, o.ReadOnly); err != nil {
+		return nil, err
+	}
+	payloads, err := newPayloads()
+	if err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
+	db, err := openFile(path, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		path: path, readOnly: o.ReadOnly, now: o.Now, db: db, payloads: payloads,
+		wake:       make(chan struct{}, 1),
+		operations: make(chan *operation),
+		leases:     newLeases(),
+		closing:    make(chan struct{}),
+		stopped:    make(chan struct{}),
+	}
+	s.closeErr = sync.OnceValue(s.close)
+	if err := s.start(o.Socket); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// openFile locks and maps the file.
+func openFile(path string, o Options) (db *bbolt.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil { // bbolt panics on pages that make no sense
+			err = damaged(path, fmt.Sprint(r))
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: o.LockTimeout, ReadOnly: o.ReadOnly, MaxSize: int(o.MaxSize),
+		FreelistType: bbolt.FreelistMapType, InitialMmapSize: initialMap,
+	})
+	switch {
+	case err == nil:
+		db.AllocSize = growth
+		return db, nil
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		holder, _ := ReadHolder(path) // may be gone, or not be written yet
+		return nil, &LockedError{Path: path, Holder: holder}
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("open state: %w", err)
+	}
+	return nil, damaged(path, err.Error())
+}
+
+// start checks what the file is, and starts the committer.
+func (s *Store) start(socket string) error {
+	if err := s.view(context.Background(), func(t *tables) error { return checkFormat(s.path, t) }); err != nil {
+		return err
+	}
+	if s.readOnly {
+		close(s.stopped)
+		return nil
+	}
+	if err := writeHolder(s.path, socket); err != nil {
+		return fmt.Errorf("open state: %w", err)
+	}
+	go s.commitLoop()
+	return nil
+}
+
+// Wake implements [state.Store].
+func (s *Store) Wake() <-chan struct{} { return s.wake }
+
+// Ready implements [state.Store]. After a commit has failed it tries one.
+func (s *Store) Ready(ctx context.Context) error {
+	select {
+	case <-s.closing:
+		return state.ErrClosed
+	default:
+	}
+	if s.readOnly {
+		return state.ErrReadOnly
+	}
+	if s.lastFailure.Load() == nil {
+		return ctx.Err()
+	}
+	return s.write(ctx, func(g *group) error {
+		g.dirty = true
+		return nil
+	})
+}
+
+// Close waits for what is being committed and closes the file. Closing twice
+// is once.
+func (s *Store) Close() error { return s.closeErr() }
+
+func (s *Store) close() error {
+	close(s.closing)
+	<-s.stopped
+	if !s.readOnly {
+		removeHolder(s.path)
+	}
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close state: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"crmsync/state"
+)
+
+// maxGroup bounds the operations that share a commit, and so its latency.
+const maxGroup = 1024
+
+// operation is one writer's part of a group. Run may be called several times:
+// it starts from the group it is given, and returns an error to be left out.
+type operation struct {
+	run  func(*group) error
+	done chan struct{}
+	err  error
+}
+
+func (o *operation) finish(err error) {
+	o.err = err
+	close(o.done)
+}
+
+// group is one write transaction and what its operations changed in memory.
+type group struct {
+	*tables
+	now    time.Time
+	sums   *totals
+	leases *leases
+	undo   []func() // of changes to leases, to be run backwards
+	wake   bool     // something may have become claimable
+}
+
+// write hands fn to the committer and returns when its group is on stable
+// storage. When ctx ends first it returns at once, and fn may still commit.
+func (s *Store) write(ctx context.Context, fn func(*group) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.readOnly {
+		return state.ErrReadOnly
+	}
+	o := &operation{run: fn, done: make(chan struct{})}
+	select {
+	case s.operations <- o:
+	case <-s.closing:
+		return state.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// commitLoop is the committer. Operations is unbuffered: one that was handed over is
+// always answered, also by a store that closes.
+func (s *Store) commitLoop() {
+	defer close(s.stopped)
+	for {
+		select {
+		case o := <-s.operations:
+			s.commit(s.gather(o))
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+// gather adds everything that waits already.
+func (s *Store) gather(first *operation) []*operation {
+	runtime.Gosched() // writers that the last commit answered may have more
+	ops := []*operation{first}
+	for len(ops) < maxGroup {
+		select {
+		case o := <-s.operations:
+			ops = append(ops, o)
+		default:
+			return ops
+		}
+	}
+	return ops
+}
+
+// commit runs the operations in one transaction, leaving out those that fail.
+func (s *Store) commit(ops []*operation) {
+	for len(ops) > 0 {
+		failed, err := s.attempt(ops)
+		if failed == nil {
+			for _, o := range ops {
+				o.finish(err)
+			}
+			return
+		}
+		failed.finish(err)
+		ops = slices.DeleteFunc(ops, func(o *operation) bool { return o == failed })
+	}
+}
+
+// attempt runs ops and commits. It returns the operation that failed, if one
+// did, or the error that concerns all. After an error nothing has changed.
+func (s *Store) attempt(ops []*operation) (failed *operation, err error) {
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	g := &group{tables: newTables(tx), now: s.now().UTC(), leases: s.leases}
+	defer func() {
+		if r := recover(); r != nil { // bbolt panics on pages that make no sense
+			err = fmt.Errorf("state file is damaged (run `crmsync state verify`, restore a backup): %v", r)
+		}
+		if err != nil {
+			g.abort()
+		}
+	}()
+	g.sums = g.totals()
+	for _, o := range ops {
+		failed = o
+		if err := o.run(g); err != nil {
+			return o, err
+		}
+		if g.err != nil {
+			return o, g.err
+		}
+	}
+	failed = nil
+	if err := g.commit(); err != nil {
+		return nil, s.failed(err)
+	}
+	s.lastFailure.Store(nil)
+	if g.wake {
+		s.signal()
+	}
+	return nil, nil
+}
+
+// commit needs no fsync when nothing was written.
+func (g *group) commit() error {
+	if !g.dirty {
+		return g.tx.Rollback()
+	}
+	value, err := encode(g.sums)
+	g.fail(err)
+	g.put(singleton, keyTotals, value)
+	if g.err != nil {
+		return g.err
+	}
+	return g.tx.Commit()
+}
+
+// abort takes back what the operations changed. The next claim looks at
+// everything again: how far it had looked may be wrong now.
+func (g *group) abort() {
+	_ = g.tx.Rollback() // only says that Commit has closed it already
+	for _, undo := range slices.Backward(g.undo) {
+		undo()
+	}
+	g.leases.rescan()
+}
+
+// signal wakes the claimer.
+func (s *Store) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it has not looked since the last time
+	}
+}
+
+// failed remembers for Ready that a commit failed, and says why.
+func (s *Store) failed(err error) error {
+	if isFull(err) {
+		err = fmt.Errorf("%w: %w", state.ErrFull, err)
+	} else {
+		err = fmt.Errorf("commit: %w", err)
+	}
+	s.lastFailure.Store(&err)
+	return err
+}
+
+// isFull reports whether err goes away when there is more room.
+func isFull(err error) bool {
+	for _, full := range []error{
+		bbolterrors.ErrMaxSizeReached, bbolterrors.ErrInvalidMapping,
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.ENOMEM,
+	} {
+		if errors.Is(err, full) {
+			return true
+		}
+	}
+	return false
+}
+
+// view runs fn in a read transaction.
+func (s *Store) view(ctx context.Context, fn func(*tables) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer func() {
+		if r := recover(); r != nil { // bbolt panics on pages that make no sense
+			err = fmt.Errorf("state file is damaged (run `crmsync state verify`, restore a backup): %v", r)
+		}
+	}()
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		t := newTables(tx)
+		if err := fn(t); err != nil {
+			return err
+		}
+		return t.err
+	})
+	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
+		return state.ErrClosed
+	}
+	return err
+}

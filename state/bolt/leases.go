@@ -1,0 +1,169 @@
+package bolt
+
+import (
+	"time"
+
+	"crmsync/state"
+)
+
+// leases is what the committer keeps in memory: which events and lanes are
+// claimed, and how far the queue was looked through. Nothing of it survives the
+// process, and an event without a lease can be claimed.
+type leases struct {
+	claim  uint64 // number of the last claim
+	events map[uint64][]state.Lane
+	lanes  map[state.Lane]*holder
+
+	// next is by mask the seq to look at first: everything below it is leased,
+	// or parked under a lane that it waits for. So a claim does not pass the
+	// same events again and again.
+	next   [masks]uint64
+	parked map[state.Lane]parking
+}
+
+// holder is the claim that holds a lane, by as many events.
+type holder struct {
+	claim  uint64
+	events int
+}
+
+// parking remembers the first event that waits for a lane.
+type parking struct {
+	seq  uint64
+	mark time.Time // of a lane in doubt; zero for one that is leased
+}
+
+func newLeases() *leases {
+	return &leases{
+		events: make(map[uint64][]state.Lane),
+		lanes:  make(map[state.Lane]*holder),
+		parked: make(map[state.Lane]parking),
+	}
+}
+
+// add leases an event to the claim.
+func (l *leases) add(claim, seq uint64, lanes []state.Lane) {
+	l.events[seq] = lanes
+	for _, lane := range lanes {
+		h := l.lanes[lane]
+		if h == nil {
+			h = &holder{claim: claim}
+			l.lanes[lane] = h
+		}
+		h.events++
+	}
+}
+
+// remove ends the lease of an event, and reports whether there was one.
+func (l *leases) remove(seq uint64) bool {
+	lanes, ok := l.events[seq]
+	if !ok {
+		return false
+	}
+	delete(l.events, seq)
+	for _, lane := range lanes {
+		if h := l.lanes[lane]; h.events > 1 {
+			h.events--
+			continue
+		}
+		delete(l.lanes, lane)
+		l.unpark(lane)
+	}
+	return true
+}
+
+// holder returns the claim that holds an event's lanes, 0 for none.
+func (l *leases) holder(lanes []state.Lane) uint64 {
+	for _, lane := range lanes {
+		if h := l.lanes[lane]; h != nil {
+			return h.claim
+		}
+	}
+	return 0
+}
+
+// taken returns the first of the lanes that another claim holds.
+func (l *leases) taken(claim uint64, lanes []state.Lane) (state.Lane, bool) {
+	for _, lane := range lanes {
+		if h := l.lanes[lane]; h != nil && h.claim != claim {
+			return lane, true
+		}
+	}
+	return state.Lane{}, false
+}
+
+// look makes the next claim look at seq.
+func (l *leases) look(m mask, seq uint64) { l.next[m] = min(l.next[m], seq) }
+
+// park notes that the event waits for the lane.
+func (l *leases) park(lane state.Lane, seq uint64, mark time.Time) {
+	if p, ok := l.parked[lane]; ok {
+		seq = min(seq, p.seq)
+	}
+	l.parked[lane] = parking{seq: seq, mark: mark}
+}
+
+// unpark makes the next claim look at what waited for the lane.
+func (l *leases) unpark(lane state.Lane) {
+	p, ok := l.parked[lane]
+	if !ok {
+		return
+	}
+	delete(l.parked, lane)
+	for m := range l.next {
+		l.look(mask(m), p.seq)
+	}
+}
+
+// unparkDue unparks the lanes whose doubt has rested for settle.
+func (l *leases) unparkDue(now time.Time, settle time.Duration) {
+	for lane, p := range l.parked {
+		if !p.mark.IsZero() && !now.Before(p.mark.Add(settle)) {
+			l.unpark(lane)
+		}
+	}
+}
+
+// firstDue returns when the first lane in doubt has rested that an event waits
+// for; zero for none.
+func (l *leases) firstDue(settle time.Duration) time.Time {
+	var first time.Time
+	for _, p := range l.parked {
+		if !p.mark.IsZero() {
+			first = earlier(first, p.mark.Add(settle))
+		}
+	}
+	return first
+}
+
+// rescan forgets how far the queue was looked through.
+func (l *leases) rescan() {
+	l.next = [masks]uint64{}
+	clear(l.parked)
+}
+
+// earlier returns the earlier of two times, where zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// lease takes an event for a claim until the group is aborted or it is freed.
+func (g *group) lease(claim uint64, e *state.Event) {
+	g.leases.add(claim, e.Seq, e.Lanes)
+	g.undo = append(g.undo, func() { g.leases.remove(e.Seq) })
+}
+
+// free ends a lease, and reports whether there was one.
+func (g *group) free(seq uint64) bool {
+	lanes := g.leases.events[seq]
+	claim := g.leases.holder(lanes)
+	if !g.leases.remove(seq) {
+		return false
+	}
+	g.undo = append(g.undo, func() { g.leases.add(claim, seq, lanes) })
+	g.wake = true
+	return true
+}

@@ -1,0 +1,323 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"crmsync/state"
+)
+
+// Codes of findings.
+const (
+	codePage      = "broken_page"     // bbolt's own check
+	codeValue     = "damaged_value"   // a key or value that does not decode
+	codeStatus    = "wrong_status"    // a pending line in the ledger or an ended one in the inbox, or in both
+	codeMissing   = "missing_index"   // a line that an index does not lead to
+	codeDangling  = "dangling_index"  // an index entry that leads nowhere or to another line
+	codePayload   = "missing_payload" // of a pending or dead event
+	codeOrphan    = "orphan_payload"  // without a line
+	codeTotals    = "wrong_totals"    // the counts do not add up (I9)
+	codeReady     = "wrong_ready"     // a known target that waits, or an unknown one that is ready
+	codeTruncated = "more_findings"   // the list was cut off
+	maxFindings   = 1000
+)
+
+// Verify implements [state.Store]. Writers wait while the pages are checked.
+func (s *Store) Verify(ctx context.Context) ([]state.Finding, error) {
+	v := &verifier{ctx: ctx, payloads: s.payloads}
+	err := s.checkPages(v)
+	if err == nil {
+		err = s.view(ctx, v.check)
+	}
+	if err != nil {
+		return v.findings, fmt.Errorf("verify state: %w", err)
+	}
+	return v.findings, nil
+}
+
+// checkPages runs bbolt's check. Beside a running writer it is only safe
+// inside a write transaction.
+func (s *Store) checkPages(v *verifier) error {
+	if err := v.ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-s.closing:
+		return state.ErrClosed
+	default:
+	}
+	tx, err := s.db.Begin(!s.readOnly)
+	if err != nil {
+		return err
+	}
+	for err := range tx.Check() {
+		v.add(codePage, "%v", err)
+	}
+	return tx.Rollback()
+}
+
+// verifier collects findings. They name events by seq: an id may be personal.
+type verifier struct {
+	*tables
+	ctx      context.Context
+	payloads *payloads
+	findings []state.Finding
+	sums     *totals
+
+	counts  map[state.Status]int64
+	reasons map[string]int64
+}
+
+func (v *verifier) add(code, format string, args ...any) {
+	switch n := len(v.findings); {
+	case n < maxFindings:
+		v.findings = append(v.findings, state.Finding{Code: code, Message: fmt.Sprintf(format, args...)})
+	case n == maxFindings:
+		v.findings = append(v.findings, state.Finding{Code: codeTruncated, Message: "there are more findings than are listed"})
+	}
+}
+
+func (v *verifier) check(t *tables) error {
+	defer func() {
+		if r := recover(); r != nil { // bbolt panics on pages that make no sense
+			v.add(codePage, "%v", r)
+		}
+	}()
+	v.tables = t
+	v.counts, v.reasons = make(map[state.Status]int64), make(map[string]int64)
+	v.sums = t.totals()
+	if t.err != nil {
+		v.add(codeValue, "%v", t.err)
+		t.err, v.sums = nil, new(totals)
+	}
+	for _, check := range []func(){
+		func() { v.lines(inbox) }, func() { v.lines(ledger) },
+		v.totals, v.idIndexes, v.queues, v.orphans, v.waiting, v.ready, v.values,
+	} {
+		check()
+		if v.ctx.Err() != nil {
+			return v.ctx.Err()
+		}
+		if v.err != nil {
+			v.add(codeValue, "%v", v.err)
+			v.err = nil
+		}
+	}
+	return nil
+}
+
+// lines checks what every line of a bucket must have.
+func (v *verifier) lines(from bucket) {
+	for k, line := range v.all(from) {
+		seq := parseSeq(k)
+		e, err := decodeEvent(seq, line)
+		if err != nil {
+			v.add(codeValue, "%s line %d: %v", from, seq, err)
+			continue
+		}
+		v.counts[e.Status]++
+		if reason := countedReason(&e); reason != "" {
+			v.reasons[reason]++
+		}
+		if (e.Status == state.Pending) != (from == inbox) {
+			v.add(codeStatus, "%s line %d is %s", from, seq, e.Status)
+		}
+		if from == ledger && v.has(inbox, k) {
+			v.add(codeStatus, "line %d is pending and ended", seq)
+		}
+		v.lineIndexes(&e)
+		v.payload(&e)
+		if v.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (v *verifier) lineIndexes(e *state.Event) {
+	if seq, _ := v.seqOf(ids, e.ID); seq != e.Seq {
+		v.add(codeMissing, "event id of line %d leads to line %d", e.Seq, seq)
+	}
+	if seq, _ := v.seqOf(messages, e.MessageID); seq != e.Seq {
+		v.add(codeMissing, "message id of line %d leads to line %d", e.Seq, seq)
+	}
+	if e.Status != state.Pending {
+		return
+	}
+	m := unsettled(e)
+	queued, rests := v.has(queue, queueKey(m, e.Seq)), v.has(delayed, delayedKey(m, e.NotBefore, e.Seq))
+	if queued == rests {
+		v.add(codeMissing, "line %d: queued %t, delayed %t, want one of them", e.Seq, queued, rests)
+	}
+}
+
+func (v *verifier) payload(e *state.Event) {
+	packed := v.get(bodies, seqKey(e.Seq))
+	if packed == nil {
+		if e.Status == state.Pending || e.Status == state.Dead {
+			v.add(codePayload, "payload of line %d (%s) is missing", e.Seq, e.Status)
+		}
+		return
+	}
+	if _, err := v.payloads.unpack(packed); err != nil {
+		v.add(codeValue, "payload of line %d: %v", e.Seq, err)
+	}
+}
+
+// totals checks that lines + pruned = count for every status.
+func (v *verifier) totals() {
+	var sum, pruned int64
+	for _, status := range state.Statuses() {
+		want := v.counts[status] + v.sums.Pruned[status]
+		if got := v.sums.Counts[status]; got != want {
+			v.add(codeTotals, "%d events are counted as %s, lines and pruned ones make %d", got, status, want)
+		}
+		sum += v.sums.Counts[status]
+		pruned += v.sums.Pruned[status]
+	}
+	if sum != v.sums.Received {
+		v.add(codeTotals, "%d events were received, the statuses add up to %d", v.sums.Received, sum)
+	}
+	reasons := maps.Clone(v.reasons)
+	maps.Copy(reasons, v.sums.Reasons)
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		lines, total := v.reasons[reason], v.sums.Reasons[reason]
+		if total < lines || total > lines+pruned {
+			v.add(codeTotals, "%d events are counted as %s, there are %d lines and %d pruned ones", total, reason, lines, pruned)
+		}
+	}
+}
+
+// idIndexes checks that every id leads to the line that has it.
+func (v *verifier) idIndexes() {
+	for _, index := range []bucket{ids, messages} {
+		for k, value := range v.all(index) {
+			id, err := unpackID(k)
+			if err != nil {
+				v.add(codeValue, "%s: %v", index, err)
+				continue
+			}
+			e, ok := v.line(parseSeq(value))
+			if !ok || (index == ids && e.ID != id) || (index == messages && e.MessageID != id) {
+				v.add(codeDangling, "%s: an entry leads to line %d, which does not have that id", index, parseSeq(value))
+			}
+		}
+	}
+}
+
+// line reads a line without letting an error stick: it is a finding already.
+func (v *verifier) line(seq uint64) (state.Event, bool) {
+	for _, from := range []bucket{inbox, ledger} {
+		if value := v.get(from, seqKey(seq)); value != nil {
+			e, err := decodeEvent(seq, value)
+			return e, err == nil
+		}
+	}
+	return state.Event{}, false
+}
+
+// queues checks that every entry leads to a pending line with that mask.
+func (v *verifier) queues() {
+	check := func(index bucket, m byte, seq uint64) {
+		e, ok := v.line(seq)
+		if !ok || e.Status != state.Pending || byte(unsettled(&e)) != m {
+			v.add(codeDangling, "%s: an entry of mask %d leads to line %d, which is not pending with that mask", index, m, seq)
+		}
+	}
+	for k := range v.all(queue) {
+		if len(k) != 9 {
+			v.add(codeValue, "queue: key of %d bytes", len(k))
+			continue
+		}
+		check(queue, k[0], parseSeq(k[1:]))
+	}
+	for k := range v.all(delayed) {
+		if len(k) != 17 {
+			v.add(codeValue, "delayed: key of %d bytes", len(k))
+			continue
+		}
+		_, seq := parseDelayed(k)
+		check(delayed, k[0], seq)
+	}
+}
+
+func (v *verifier) orphans() {
+	for k := range v.all(bodies) {
+		if !v.has(inbox, k) && !v.has(ledger, k) {
+			v.add(codeOrphan, "payload %d has no line", parseSeq(k))
+		}
+	}
+}
+
+// waiting checks the entries, their count, and that the known targets are
+// ready.
+func (v *verifier) waiting() {
+	var count int64
+	for k := range v.all(waiting) {
+		w, err := parseWaiting(k)
+		if err != nil {
+			v.add(codeValue, "waiting: %v", err)
+			continue
+		}
+		if w.Kind != state.WaitLink {
+			continue
+		}
+		count++
+		if l := v.linkOf(w.Target); known(l) != v.has(ready, laneKey(w.Target)) {
+			v.add(codeReady, "a %s that is waited for: known %t, in the index of ready ones %t", w.Target.Object, known(l), !known(l))
+		}
+	}
+	if count != v.sums.Waiting {
+		v.add(codeTotals, "%d waiting links are counted, there are %d", v.sums.Waiting, count)
+	}
+}
+
+// linkOf is the zero Link when it does not decode: values reports that.
+func (v *verifier) linkOf(lane state.Lane) state.Link {
+	value := v.get(links, laneKey(lane))
+	if value == nil {
+		return state.Link{}
+	}
+	l, err := decodeLink(lane, value)
+	if err != nil {
+		return state.Link{}
+	}
+	return l
+}
+
+// ready checks that somebody waits for every ready target.
+func (v *verifier) ready() {
+	for k := range v.all(ready) {
+		target, err := parseLane(k)
+		if err != nil {
+			v.add(codeValue, "ready: %v", err)
+			continue
+		}
+		if len(v.waitingFor(waitingPrefix(target, state.WaitLink), 1)) == 0 {
+			v.add(codeReady, "a %s is ready although nothing waits for it", target.Object)
+		}
+	}
+}
+
+// values checks that links and in-doubt marks decode.
+func (v *verifier) values() {
+	for k, value := range v.all(links) {
+		lane, err := parseLane(k)
+		if err == nil {
+			_, err = decodeLink(lane, value)
+		}
+		if err != nil {
+			v.add(codeValue, "links: %v", err)
+		}
+	}
+	for k, value := range v.all(doubt) {
+		_, err := parseLane(k)
+		if err == nil {
+			err = decode(value, new(doubtBody))
+		}
+		if err != nil {
+			v.add(codeValue, "doubt: %v", err)
+		}
+	}
+}
