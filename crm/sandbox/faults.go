@@ -124,10 +124,12 @@ func (s *Server) delay(ctx context.Context, f Fault) bool {
 }
 
 // respond writes what the fault answers instead of the CRM, if anything.
-func (f Fault) respond(a *answer) bool {
+func (f Fault) respond(a *answer, now time.Time) bool {
 	switch {
 	case f.SilentNoop:
-		writeJSON(a, http.StatusOK, batchReply{Status: "COMPLETE", Results: []any{}})
+		writeJSON(a, http.StatusOK, batchReply{
+			Status: "COMPLETE", Results: []any{}, StartedAt: stamp(now), CompletedAt: stamp(now),
+		})
 		return true
 	case f.Status == 0:
 		return false

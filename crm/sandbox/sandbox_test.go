@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"crmsync/crm/sandbox"
+	"crmsync/crm/sandbox/apispec"
 )
 
 // account is a sandbox with a client that knows nothing but HTTP.
@@ -37,6 +39,13 @@ func open(t *testing.T, opts sandbox.Options) *account {
 	if opts.Custom == nil {
 		opts.Custom = keyed()
 	}
+	observe := opts.Observe
+	opts.Observe = func(e sandbox.Exchange) {
+		checkAgainstSpec(t, e)
+		if observe != nil {
+			observe(e)
+		}
+	}
 	s := sandbox.New(opts)
 	server := httptest.NewServer(s)
 	t.Cleanup(func() {
@@ -46,6 +55,29 @@ func open(t *testing.T, opts sandbox.Options) *account {
 		server.Close()
 	})
 	return &account{Server: s, t: t, url: server.URL, token: "token", version: "2026-09"}
+}
+
+var spec = sync.OnceValues(apispec.Load)
+
+// checkAgainstSpec holds every answer, and every request that was accepted,
+// against the definition of the API.
+func checkAgainstSpec(t *testing.T, e sandbox.Exchange) {
+	spec, err := spec()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if e.Op == "unknown" || strings.HasPrefix(string(e.Response), "<") {
+		return
+	}
+	if err := spec.CheckResponse(e); err != nil {
+		t.Error(err)
+	}
+	if e.Status >= 200 && e.Status < 300 {
+		if err := spec.CheckRequest(e); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // answer is what came back; body is decoded JSON.
@@ -196,10 +228,11 @@ func TestUpsert_ShufflesResults(t *testing.T) {
 		}
 		return strings.Join(traces, " ")
 	}
-	if order(1) != order(1) {
+	first, again, other := order(1), order(1), order(2)
+	if first != again {
 		t.Error("one seed gave two orders")
 	}
-	if order(1) == order(2) || strings.HasPrefix(order(1), "t0 t1 t2") {
+	if first == other || strings.HasPrefix(first, "t0 t1 t2") {
 		t.Error("the results are not shuffled")
 	}
 }

@@ -72,7 +72,7 @@ func (s *Server) refuseBody(w http.ResponseWriter, err error) {
 // answer carries the request out, or says what the fault wants said.
 func (s *Server) answer(r *http.Request, body []byte, f Fault) *answer {
 	a := newAnswer()
-	if f.respond(a) {
+	if f.respond(a, s.opts.Now()) {
 		return a
 	}
 	if limited := s.limiter.admit(a.Header(), s.opts.Now()); limited != nil {
