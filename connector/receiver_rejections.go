@@ -14,7 +14,7 @@ const (
 	// countEvery bounds how often rejected requests reach the disk: a flood of
 	// forged ones must cost no more than that.
 	countEvery = 10 * time.Second
-	// countTimeout bounds the last count at shutdown.
+	// countTimeout bounds one store: shutdown and status wait for it.
 	countTimeout = 3 * time.Second
 )
 
@@ -84,25 +84,20 @@ func (rc *Receiver) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return rc.storeRest(ctx)
 		case <-rc.rejections.wake:
 		}
-		if err := rc.Flush(ctx); err != nil {
+		err := rc.Flush(context.WithoutCancel(ctx))
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
 			rc.log.Warn("rejected requests could not be counted, will try again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
-			return rc.storeRest(ctx)
 		case <-time.After(countEvery):
 		}
 	}
-}
-
-// storeRest flushes although ctx has ended.
-func (rc *Receiver) storeRest(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTimeout)
-	defer cancel()
-	return rc.Flush(ctx)
 }
 
 // Flush stores the count of rejected requests now, so that what is read from
@@ -114,6 +109,8 @@ func (rc *Receiver) Flush(ctx context.Context) error {
 	if len(counts) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, countTimeout)
+	defer cancel()
 	if err := rc.store.CountRejected(ctx, counts, skew); err != nil {
 		rc.rejections.restore(counts, skew)
 		return fmt.Errorf("count rejected requests: %w", err)

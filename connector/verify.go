@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -87,6 +88,10 @@ func decodeKey(text string) ([]byte, error) {
 type Verifier struct {
 	checks  []signatureCheck
 	ed25519 bool // some key needs the signed bytes and the v1a signatures
+	// slots holds a value per verification at work. Each copies the body, the
+	// library twice over, for anybody who asks: more of them at once than there
+	// are processors would be no faster and use more memory.
+	slots chan struct{}
 }
 
 // signatureCheck is one key at work.
@@ -99,7 +104,7 @@ func NewVerifier(keys []Key) (*Verifier, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("no signing key")
 	}
-	v := &Verifier{}
+	v := &Verifier{slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	for i, key := range keys {
 		if key.public != nil {
 			v.checks, v.ed25519 = append(v.checks, ed25519Check(key.public)), true
@@ -129,6 +134,8 @@ type signedDelivery struct {
 // verify returns the position of the first key that signed the delivery. The
 // caller has judged the form of the headers and the time already.
 func (v *Verifier) verify(set headerSet, body []byte) (key int, ok bool) {
+	v.slots <- struct{}{}
+	defer func() { <-v.slots }()
 	signed := signedDelivery{body: body, headers: http.Header{
 		"Svix-Id":        {set.id},
 		"Svix-Timestamp": {set.timestamp},

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -113,6 +115,42 @@ func TestVerifier_BoundsEd25519Work(t *testing.T) {
 			t.Errorf("after %d others: got %v, want %v", junkEntries, ok, want)
 		}
 	}
+}
+
+// stuckCheck does not end before it is told to.
+type stuckCheck struct {
+	running *atomic.Int64
+	end     chan struct{}
+}
+
+func (c stuckCheck) matches(signedDelivery) bool {
+	c.running.Add(1)
+	<-c.end
+	return true
+}
+
+func TestVerifier_BoundsCopiesOfBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		check := stuckCheck{new(atomic.Int64), make(chan struct{})}
+		v := &Verifier{checks: []signatureCheck{check}, slots: make(chan struct{}, 2)}
+		var verified atomic.Int64
+		for range 5 {
+			go func() {
+				if _, ok := v.verify(headerSet{}, nil); ok {
+					verified.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		if got := check.running.Load(); got != 2 {
+			t.Errorf("at once: got %d, want 2", got)
+		}
+		close(check.end)
+		synctest.Wait()
+		if got := verified.Load(); got != 5 {
+			t.Errorf("verified: got %d, want 5", got)
+		}
+	})
 }
 
 func TestMetrics_ShowWhichKeyIsInUse(t *testing.T) {
