@@ -64,12 +64,16 @@ type Adapter struct {
 	Name string
 	// Options points to a struct, or is nil. Each string field with a name tag
 	// is read from CRMSYNC_<NAME>_<tag>; the tags default, help, secret:"true"
-	// and required:"true" describe it.
+	// and required:"true" describe it. A method Validate, if there is one, looks
+	// for mistakes in the filled options: see Validator.
 	Options any
 	// Preset is the default mapping, as the lines of an environment file.
 	Preset string
-	// Validate looks for mistakes in the filled options, or is nil.
-	Validate func(options any) []*crm.OptionError
+}
+
+// Validator is implemented by options that know what is wrong with them.
+type Validator interface {
+	Validate() []*crm.OptionError
 }
 
 // LoadOptions says what the configuration is read for.

@@ -38,7 +38,7 @@ const goodSecret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 func options() config.LoadOptions {
 	return config.LoadOptions{
 		Adapters: []config.Adapter{
-			{Name: "hubspot", Options: &fakeOptions{}, Preset: preset, Validate: validate},
+			{Name: "hubspot", Options: &fakeOptions{}, Preset: preset},
 			{Name: "sandbox", Preset: preset},
 			{Name: "other", Options: &fakeOptions{}},
 		},
@@ -51,11 +51,15 @@ func options() config.LoadOptions {
 	}
 }
 
-func validate(o any) []*crm.OptionError {
-	if o.(*fakeOptions).IDField == "id" {
-		return []*crm.OptionError{{Name: "ID_FIELD", Message: "must be a field of your own"}}
+func (o *fakeOptions) Validate() []*crm.OptionError {
+	var problems []*crm.OptionError
+	if o.IDField == "id" {
+		problems = append(problems, &crm.OptionError{Name: "ID_FIELD", Message: "must be a field of your own"})
 	}
-	return nil
+	if o.Token == "" { // found twice, reported once
+		problems = append(problems, &crm.OptionError{Name: "TOKEN", Message: "is required"})
+	}
+	return problems
 }
 
 // setEnv makes env, over what every configuration needs, the CRMSYNC_ part of

@@ -112,8 +112,16 @@ func TestDistance(t *testing.T) {
 	})
 }
 
+func TestNearest_DoesNotDependOnTheOrder(t *testing.T) {
+	for _, candidates := range [][]string{{"calls", "calla"}, {"calla", "calls"}} {
+		if got := Nearest("callx", candidates); got != "calla" {
+			t.Errorf("got %s of %v", got, candidates)
+		}
+	}
+}
+
 func TestNearest_BoundsItsWork(t *testing.T) {
-	if got := nearest(strings.Repeat("A", maxWord+1), []string{strings.Repeat("A", maxWord)}); got != "" {
+	if got := Nearest(strings.Repeat("A", maxWord+1), []string{strings.Repeat("A", maxWord)}); got != "" {
 		t.Errorf("got %q for a word that is too long", got)
 	}
 }

@@ -221,10 +221,11 @@ func (l *loader) fillOptions(a *Adapter) {
 		options.Field(i).SetString(v.text)
 	}
 	l.cfg.Options = a.Options
-	if a.Validate == nil {
+	v, ok := a.Options.(Validator)
+	if !ok {
 		return
 	}
-	for _, e := range a.Validate(a.Options) {
+	for _, e := range v.Validate() {
 		if variable := a.prefix() + e.Name; !l.problems.has(variable) {
 			l.problem(variable, CodeBadValue, e.Message, "")
 		}

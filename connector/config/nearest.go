@@ -2,19 +2,20 @@ package config
 
 import "strings"
 
-// maxWord bounds the work of nearest: names come from outside.
+// maxWord bounds the work of Nearest: names come from outside.
 const maxWord = 128
 
-// nearest returns the candidate that a person most likely meant by word, or ""
+// Nearest returns the candidate that a person most likely meant by word, or ""
 // when none is close. Case does not count.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	if len(word) > maxWord {
 		return ""
 	}
 	word = strings.ToUpper(word)
 	best, limit := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
-		if d := distance(word, strings.ToUpper(c)); d < limit {
+		d := distance(word, strings.ToUpper(c))
+		if d < limit || d == limit && c < best { // the order of candidates does not matter
 			best, limit = c, d
 		}
 	}

@@ -88,7 +88,7 @@ func choose[T any](l *loader, v *value, words map[string]T) T {
 
 func (l *loader) notOneOf(v *value, words []string) {
 	remedy := ""
-	if word := nearest(v.text, words); word != "" {
+	if word := Nearest(v.text, words); word != "" {
 		remedy = "did you mean " + word + "?"
 	}
 	l.problem(v.name(), CodeBadValue, "must be one of "+strings.Join(words, ", "), remedy)

@@ -47,12 +47,12 @@ func suggest(name string, known []string) string {
 		p := strings.TrimPrefix(fieldPrefix(object), prefix)
 		if parts := strings.SplitN(bare, "_", 3); len(parts) == 3 {
 			head := parts[0] + "_" + parts[1] + "_"
-			if nearest(head, []string{p}) != "" {
+			if Nearest(head, []string{p}) != "" {
 				candidates = append(candidates, p+parts[2])
 			}
 		}
 	}
-	if best := nearest(bare, candidates); best != "" {
+	if best := Nearest(bare, candidates); best != "" {
 		return prefix + best
 	}
 	return ""
