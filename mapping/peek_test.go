@@ -1,0 +1,67 @@
+package mapping
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crmsync/crm"
+)
+
+func TestPeek(t *testing.T) {
+	at := time.Date(2026, 11, 18, 15, 42, 9, 318204511, time.UTC)
+	activity, contact := Lane{crm.Activity, "c"}, Lane{crm.Contact, "u"}
+	tests := []struct {
+		name string
+		body string
+		want Envelope
+	}{
+		{"call", `{"id":"e","type":"call.completed","timestamp":"2026-11-18T15:42:09.318204511","payload":{"call":{"id":"c","user":{"id":"u"}}}}`,
+			Envelope{"e", "call.completed", at, "c", []Lane{activity, contact}}},
+		{"payload first, user beside the call", `{"payload":{"user":{"id":"u"},"call":{"id":"c"}},"type":"call.completed","id":"e"}`,
+			Envelope{ID: "e", Type: "call.completed", Key: "c", Lanes: []Lane{activity, contact}}},
+		{"user without id", `{"type":"call.completed","payload":{"call":{"id":"c","user":{},"userId":"u"}}}`,
+			Envelope{Type: "call.completed", Key: "c", Lanes: []Lane{activity}}},
+		{"the type decides", `{"type":"user.updated","payload":{"user":{"id":"u"},"call":{"id":"c"},"org":{"id":"o"}}}`,
+			Envelope{Type: "user.updated", Key: "u", Lanes: []Lane{contact}}},
+		{"org in capitals", `{"type":"ORG.UPDATED","payload":{"org":{"id":"o"}}}`,
+			Envelope{Type: "ORG.UPDATED", Key: "o", Lanes: []Lane{{crm.Company, "o"}}}},
+		{"unknown type", `{"id":"e","type":"team.created","payload":{"user":{"id":"u"}}}`,
+			Envelope{ID: "e", Type: "team.created"}},
+		{"member names are case-sensitive", `{"type":"user.updated","TYPE":"x","payload":{"user":{"id":"u","Id":"x"}}}`,
+			Envelope{Type: "user.updated", Key: "u", Lanes: []Lane{contact}}},
+		{"the last of equal names wins", `{"type":"user.updated","payload":{"user":{"id":"x"}},"payload":{"user":{"id":7,"id":"u"}}}`,
+			Envelope{Type: "user.updated", Key: "u", Lanes: []Lane{contact}}},
+		{"the last payload replaces the first", `{"type":"user.updated","payload":{"user":{"id":"u"}},"payload":null}`,
+			Envelope{Type: "user.updated"}},
+		{"escapes", `{"\u0074ype":"user\u002eupdated","payload":{"user":{"na\"me":"}\\\"","id":"\u0075"}}}`,
+			Envelope{Type: "user.updated", Key: "u", Lanes: []Lane{contact}}},
+		{"bad id", `{"id":"a b","type":"x"}`, Envelope{Type: "x"}},
+		{"bad members", `{"id":1,"type":[],"timestamp":{},"payload":"x"}`, Envelope{}},
+		{"bad key", `{"type":"user.updated","payload":{"user":{"id":"` + strings.Repeat("k", 129) + `"}}}`, Envelope{Type: "user.updated"}},
+		{"cut short", `{"id":"e","type":"user.updated","payload":{"user":{"id":"u"}`, Envelope{}},
+		{"array", `[{"id":"e"}]`, Envelope{}},
+		{"empty", ``, Envelope{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Peek([]byte(tt.body))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// checkAgreement fails when Peek and Decode read different things from a body.
+func checkAgreement(t *testing.T, body []byte) {
+	t.Helper()
+	tree, bad := parseBody(body)
+	if bad != "" {
+		return
+	}
+	if diff := cmp.Diff(partsOf(tree).envelope(), Peek(body)); diff != "" {
+		t.Errorf("Peek differs from Decode about %q:\n%s", body, diff)
+	}
+}
