@@ -260,6 +260,11 @@ func TestLoad_OnlyLimitsProblems(t *testing.T) {
 	if _, err := config.Load(o); err == nil || !strings.HasPrefix(err.Error(), "CRMSYNC_LISTEN_ADDR: ") {
 		t.Errorf("got %v", err)
 	}
+	t.Setenv("CRMSYNC_MAP_FILE", "/nowhere")
+	o.Only = []string{"CRMSYNC_MAP_FILE"}
+	if _, err := config.Load(o); err == nil || !strings.HasPrefix(err.Error(), "CRMSYNC_MAP_FILE: ") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestLoad_TrustsAPrivateAuthority(t *testing.T) {

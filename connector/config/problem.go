@@ -56,7 +56,8 @@ func (e Errors) Error() string {
 // about returns the problems of the named variables and of their _FILE forms.
 func (e Errors) about(variables []string) Errors {
 	return slices.DeleteFunc(slices.Clone(e), func(p *Problem) bool {
-		return !slices.Contains(variables, strings.TrimSuffix(p.Variable, fileSuffix))
+		return !slices.Contains(variables, p.Variable) &&
+			!slices.Contains(variables, strings.TrimSuffix(p.Variable, fileSuffix))
 	})
 }
 

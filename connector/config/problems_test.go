@@ -258,6 +258,13 @@ func TestConfig_NeverPrintsSecrets(t *testing.T) {
 	}
 }
 
+func TestConfig_LogsNoExpressions(t *testing.T) {
+	c := loadGood(t, env("FILTER_USER", `user.email != "`+marker+`"`, "MAP_CONTACT_email", marker, "STATE", "other.db"))
+	if got := c.LogValue().String(); strings.Contains(got, marker) || !strings.Contains(got, "CRMSYNC_STATE=other.db") {
+		t.Errorf("logs %s", got)
+	}
+}
+
 func TestErrors_ReadsAsList(t *testing.T) {
 	_, problems := load(t, env("CRM", "-", "STATE", "x/"))
 	want := "2 problems in the configuration:\n" +

@@ -50,11 +50,12 @@ func (c *Config) GoString() string { return c.String() }
 func (c *Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.inForce) }
 
 // LogValue returns the settings that differ from their defaults, without secrets
-// and without the mapping, which is long.
+// and without expressions, which are long and may name people.
 func (c *Config) LogValue() slog.Value {
 	var attrs []slog.Attr
 	for _, s := range c.inForce {
-		if s.Source != FromDefault && !strings.HasPrefix(s.Variable, mapPrefix) {
+		expression := strings.HasPrefix(s.Variable, mapPrefix) || strings.HasPrefix(s.Variable, filterPrefix)
+		if s.Source != FromDefault && !expression {
 			attrs = append(attrs, slog.String(s.Variable, s.Value))
 		}
 	}

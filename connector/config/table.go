@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	prefix     = "CRMSYNC_"
-	fileSuffix = "_FILE"
-	mapPrefix  = prefix + "MAP_"
+	prefix       = "CRMSYNC_"
+	fileSuffix   = "_FILE"
+	mapPrefix    = prefix + "MAP_"
+	filterPrefix = prefix + "FILTER_"
 )
 
 // input is the table of the settings that do not depend on the CRM. envconfig
