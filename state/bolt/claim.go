@@ -35,7 +35,9 @@ func (s *Store) Claim(ctx context.Context, o state.ClaimOptions) (state.Claim, e
 func (s *Store) Release(ctx context.Context, seqs ...uint64) error {
 	err := s.write(ctx, func(g *group) error {
 		for _, seq := range seqs {
-			g.free(seq)
+			if g.free(seq) {
+				g.leases.lookEverywhere(seq)
+			}
 		}
 		return nil
 	})

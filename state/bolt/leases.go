@@ -110,8 +110,13 @@ func (l *leases) unpark(lane state.Lane) {
 		return
 	}
 	delete(l.parked, lane)
+	l.lookEverywhere(p.seq)
+}
+
+// lookEverywhere is look for an event of any mask.
+func (l *leases) lookEverywhere(seq uint64) {
 	for m := range l.next {
-		l.look(mask(m), p.seq)
+		l.look(mask(m), seq)
 	}
 }
 

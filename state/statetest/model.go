@@ -1,0 +1,5 @@
+package statetest
+
+import "testing"
+
+func runModel(t *testing.T, h Harness) {}
