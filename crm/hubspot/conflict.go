@@ -1,0 +1,283 @@
+package hubspot
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"crmsync/crm"
+)
+
+const (
+	firstNameProperty = "firstname"
+	lastNameProperty  = "lastname"
+)
+
+// holder is the record that holds a value which one of ours needs.
+type holder struct {
+	id, key   string // key is "" for a record that is not ours
+	email     string
+	names     map[string]string // firstname, lastname as they are now
+	ambiguous bool              // several records match
+}
+
+// conflicts are the writes that are refused because a value is taken.
+func conflicts(ws []*write) []*write {
+	return slices.DeleteFunc(slices.Clone(ws), func(w *write) bool {
+		e := w.refusal()
+		return e == nil || e.Kind != crm.Conflict
+	})
+}
+
+// resolve settles conflicts. A record that is ours is updated by its id, a
+// contact of nobody's with the same address is adopted, one of another key of
+// ours is reported. When the holder cannot be found the write is tried once
+// more: it may have gone in the meantime.
+func (b *batch) resolve(ctx context.Context, ws []*write) error {
+	if len(ws) == 0 {
+		return nil
+	}
+	holders, err := b.findHolders(ctx, ws)
+	if err != nil {
+		return err
+	}
+	var again, updates, adoptions []*write
+	claimed := map[string]string{} // record id to the key of ours that gets it
+	for _, w := range ws {
+		switch h := holders[w]; {
+		case h == nil:
+			if e := w.refusal(); e.Code != crm.CodeAmbiguous {
+				again = append(again, w)
+			}
+		case h.ambiguous:
+			w.refusal().Code, w.refusal().Holder = crm.CodeAmbiguous, nil
+		case h.key == w.record.Key:
+			w.target = h.id
+			updates = append(updates, w)
+		case h.key == "" && b.adoptable(w) && claimed[h.id] == "":
+			claimed[h.id] = w.record.Key
+			w.adopt(h)
+			adoptions = append(adoptions, w)
+		default:
+			b.report(w, cmp.Or(h.key, claimed[h.id]), h.id)
+		}
+	}
+	if err := b.apply(ctx, step{verb: "update", action: crm.Updated}, updates); err != nil {
+		return err
+	}
+	if err := b.adopt(ctx, adoptions); err != nil {
+		return err
+	}
+	if err := b.apply(ctx, step{verb: "upsert"}, again); err != nil {
+		return err
+	}
+	for _, w := range conflicts(slices.Concat(updates, again)) {
+		w.refusal().Holder = nil // somebody, but we could not find out who
+	}
+	return nil
+}
+
+// adoptable reports whether the conflict of w is about an e-mail address: the
+// only value that proves two records to be the same person.
+func (b *batch) adoptable(w *write) bool {
+	field := w.refusal().Field
+	return b.object == crm.Contact && w.props[emailProperty] != "" && (field == "" || field == emailProperty)
+}
+
+// adopt prepares w to become h: a name that a person gave it stays.
+func (w *write) adopt(h *holder) {
+	w.target = h.id
+	w.dropNames(h.names)
+}
+
+// dropNames leaves the names alone that are not empty now.
+func (w *write) dropNames(now map[string]string) {
+	for name, value := range now {
+		if value != "" {
+			delete(w.props, name)
+		}
+	}
+}
+
+// adopt gives our keys to records of nobody's. One that is refused because our
+// key already stands elsewhere stays as it is, and its address with it.
+func (b *batch) adopt(ctx context.Context, ws []*write) error {
+	if err := b.apply(ctx, step{verb: "update", action: crm.Adopted}, ws); err != nil {
+		return err
+	}
+	b.reportClaims(ws)
+	for _, w := range ws {
+		if e := w.refusal(); e != nil && e.Kind == crm.NotFound {
+			e.Kind = crm.Unavailable // it went a moment ago: start over
+		}
+	}
+	return nil
+}
+
+// takeOver gives our key to records that stood for another one.
+func (b *batch) takeOver(ctx context.Context, ws []*write) error {
+	for _, w := range ws {
+		w.target = w.record.TakeOver
+	}
+	if err := b.apply(ctx, step{verb: "update", action: crm.Updated}, ws); err != nil {
+		return err
+	}
+	b.reportClaims(ws)
+	return nil
+}
+
+// reportClaims ends the writes that may not have the record they claimed.
+func (b *batch) reportClaims(ws []*write) {
+	for _, w := range conflicts(ws) {
+		b.report(w, "", w.target)
+	}
+}
+
+// report names who keeps the e-mail address that w wanted.
+func (b *batch) report(w *write, key, id string) {
+	e := w.refusal()
+	e.Holder = &crm.Ref{Object: b.object, Key: key, RemoteID: id}
+	if b.object == crm.Contact && w.props[emailProperty] != "" && (e.Field == "" || e.Field == b.c.idProperty) {
+		e.Field = emailProperty
+	}
+}
+
+// findHolders looks for the record in the way of each write: by the id that
+// the refusal names, else by the address, else by our own key. A look-up that
+// fails is an error, never "nobody".
+func (b *batch) findHolders(ctx context.Context, ws []*write) (map[*write]*holder, error) {
+	found := map[*write]*holder{}
+	for _, l := range b.lookups() {
+		wanted := map[string][]*write{}
+		for _, w := range ws {
+			if id := l.value(w); id != "" && found[w] == nil && w.refusal().Code != crm.CodeAmbiguous {
+				wanted[id] = append(wanted[id], w)
+			}
+		}
+		holders, err := b.read(ctx, l, wanted)
+		if err != nil {
+			return nil, err
+		}
+		for id, h := range holders {
+			for _, w := range wanted[id] {
+				found[w] = h
+			}
+		}
+	}
+	return found, nil
+}
+
+// lookup is one way to find a record.
+type lookup struct {
+	property string                 // "" reads by record id
+	value    func(w *write) string  // what to look for; "" when w has none
+	of       func(h *holder) string // the same of what was found
+}
+
+func (b *batch) lookups() []lookup {
+	return []lookup{
+		{"", func(w *write) string {
+			if h := w.refusal().Holder; h != nil {
+				return h.RemoteID
+			}
+			return ""
+		}, func(h *holder) string { return h.id }},
+		{emailProperty, func(w *write) string {
+			if !b.adoptable(w) {
+				return ""
+			}
+			return strings.ToLower(w.props[emailProperty])
+		}, func(h *holder) string { return strings.ToLower(h.email) }},
+		b.byKey(),
+	}
+}
+
+func (b *batch) byKey() lookup {
+	return lookup{b.c.idProperty,
+		func(w *write) string { return w.record.Key },
+		func(h *holder) string { return h.key }}
+}
+
+// read returns the records found, by the value they were looked for with.
+func (b *batch) read(ctx context.Context, l lookup, wanted map[string][]*write) (map[string]*holder, error) {
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	body := readBody{
+		IDProperty:            l.property,
+		Properties:            []string{b.c.idProperty, firstNameProperty, lastNameProperty, emailProperty},
+		PropertiesWithHistory: []string{},
+	}
+	if b.object != crm.Contact {
+		body.Properties = body.Properties[:1]
+	}
+	for id := range wanted {
+		body.Inputs = append(body.Inputs, ident{id})
+	}
+	slices.SortFunc(body.Inputs, func(x, y ident) int { return cmp.Compare(x.ID, y.ID) })
+	op := "read " + typeName(b.object)
+	var answer writeAnswer
+	r, err := b.c.do(ctx, call{op: op, method: http.MethodPost, path: b.c.paths.batch(b.object, "read"), body: body}, &answer)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range answer.Errors {
+		if e := b.c.itemError(op, r, p); e.Kind != crm.NotFound {
+			return nil, e
+		}
+	}
+	return b.holders(l, wanted, answer.Results), nil
+}
+
+func (b *batch) holders(l lookup, wanted map[string][]*write, results []object) map[string]*holder {
+	found := map[string]*holder{}
+	for _, res := range results {
+		h := &holder{
+			id:    string(res.ID),
+			key:   string(res.Properties[b.c.idProperty]),
+			email: string(res.Properties[emailProperty]),
+			names: map[string]string{
+				firstNameProperty: string(res.Properties[firstNameProperty]),
+				lastNameProperty:  string(res.Properties[lastNameProperty]),
+			},
+		}
+		if h.id == "" {
+			continue
+		}
+		value := l.of(h)
+		if wanted[value] == nil && len(wanted) == 1 && l.property == emailProperty {
+			value = slices.Collect(maps.Keys(wanted))[0] // found by a second address
+		}
+		if other := found[value]; other != nil && other.id != h.id {
+			h.ambiguous = true
+		}
+		found[value] = h
+	}
+	return found
+}
+
+// keepNames drops the names of adopted contacts that are not empty in the CRM:
+// they are a person's own data.
+func (b *batch) keepNames(ctx context.Context) error {
+	wanted := map[string][]*write{}
+	for _, w := range b.writes {
+		_, first := w.props[firstNameProperty]
+		_, last := w.props[lastNameProperty]
+		if w.record.Adopted && b.object == crm.Contact && (first || last) && w.record.TakeOver == "" {
+			wanted[w.record.Key] = []*write{w}
+		}
+	}
+	holders, err := b.read(ctx, b.byKey(), wanted)
+	if err != nil {
+		return err
+	}
+	for key, h := range holders {
+		for _, w := range wanted[key] {
+			w.dropNames(h.names)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+// Package hubspot writes calls, contacts and companies into HubSpot through its
+// CRM API, dated versions (https://api.hubapi.com/crm/objects/2026-09/…) or v3.
+//
+// Every record is keyed on a custom property with unique values, crmsync_id
+// unless configured otherwise, never on an e-mail address or a domain. Writes
+// are batch upserts on that property, so any request may be repeated after a
+// lost answer. Links between records are default associations, made in
+// requests of their own.
+//
+// What HubSpot's answers are trusted with:
+//
+//   - A 2xx counts only for the records that its body names. The others are
+//     sent once more, alone; one that is passed over again is refused with the
+//     code silent_noop.
+//   - Results are matched by trace id or key, never by order.
+//   - An e-mail address that another contact holds is resolved here: a contact
+//     of nobody's is adopted, its names kept; for any other the *crm.Error of
+//     kind Conflict names the holder. A holder with an empty key is a contact
+//     of nobody's that cannot be adopted, since our key stands elsewhere.
+//   - A whole batch that is refused because of some record in it comes back as
+//     Invalid: the caller halves it.
+//
+// All values are sent as strings; those of more than 65,536 characters are cut
+// between two characters and say so at their end.
+//
+// Example: a client for an account, with the settings that all adapters share.
+//
+//	client, err := hubspot.New(hubspot.Options{Token: token}, crm.Common{BatchSize: 50})
+//	…
+//	results, err := client.Upsert(ctx, crm.Contact, records)
+package hubspot

@@ -1,0 +1,266 @@
+package hubspot
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"crmsync/crm"
+	"crmsync/crm/internal/transport"
+)
+
+// Codes of our own, for refusals to which HubSpot gives none.
+const (
+	codeSilentNoop   = "silent_noop"   // a success that did nothing
+	codeDuplicateKey = "duplicate_key" // one batch names a record twice
+	codeNonUnique    = "non_unique_id_property"
+	codeErased       = "erased_address"
+)
+
+// kinds says what HubSpot's words mean. Of several words in one problem the
+// most specific one counts: code, then sub-category, then category.
+var kinds = map[string]crm.Kind{
+	"MISSING_SCOPES":                        crm.Unauthorized,
+	"PROPERTY_DOESNT_EXIST":                 crm.Misconfigured,
+	"READ_ONLY_VALUE":                       crm.Misconfigured,
+	"MISSING_REQUIRED_PROPERTY":             crm.Misconfigured, // an account's rule for every record
+	"MISSING_CONDITIONAL_REQUIRED_PROPERTY": crm.Invalid,       // a rule that this record meets
+	"VALIDATION_ERROR":                      crm.Invalid,
+	"CONFLICTING_UNIQUE_VALUE":              crm.Conflict,
+	"CONFLICT":                              crm.Conflict,
+	"OBJECT_NOT_FOUND":                      crm.NotFound,
+	"INVALID_IDENTIFIER":                    crm.NotFound, // of associations
+	"RATE_LIMITS":                           crm.RateLimited,
+}
+
+// precedence decides between several details of one problem: what stops every
+// record first, then what is final for this one.
+var precedence = []crm.Kind{crm.Unauthorized, crm.Misconfigured, crm.RateLimited, crm.Invalid, crm.Conflict, crm.NotFound}
+
+// texts that say what no code does, in lower case.
+var wordings = []struct {
+	contains string
+	code     string
+	kind     crm.Kind
+}{
+	{"duplicate ids found", codeDuplicateKey, crm.Invalid},
+	{"by non-unique", codeNonUnique, crm.Misconfigured},
+	{"non-unique property", codeNonUnique, crm.Misconfigured},
+	{"blacklist", codeErased, crm.Invalid}, // an address erased under the GDPR
+	{"blocklist", codeErased, crm.Invalid},
+}
+
+var (
+	existingID = regexp.MustCompile(`Existing ID: ?([0-9]+)`)
+	oldForm    = "Property values were not valid: "
+)
+
+// finding is what a problem says once its words are understood.
+type finding struct {
+	kind    crm.Kind
+	known   bool // some word was understood
+	code    string
+	field   string
+	message string
+}
+
+// understand finds the detail of p that decides, else judges p as a whole.
+func (c *Client) understand(p problem) finding {
+	if f, ok := c.byWording(p); ok {
+		return f
+	}
+	best := finding{}
+	for _, detail := range slices.Concat(p.Errors, oldDetails(p)) {
+		f := byCode(detail)
+		if f.known && (!best.known || rank(f.kind) < rank(best.kind)) {
+			best = f
+		}
+	}
+	if !best.known {
+		best = byCode(p)
+	}
+	best.message = cmp.Or(best.message, string(p.Message))
+	if best.code == "" {
+		best.code = string(cmp.Or(p.Code, lastPart(p.SubCategory), p.Category))
+	}
+	return best
+}
+
+func rank(k crm.Kind) int { return slices.Index(precedence, k) }
+
+func (c *Client) byWording(p problem) (finding, bool) {
+	lower := strings.ToLower(string(p.Message))
+	for _, w := range wordings {
+		if !strings.Contains(lower, w.contains) {
+			continue
+		}
+		f := finding{kind: w.kind, known: true, code: w.code, message: string(p.Message)}
+		if w.code == codeNonUnique {
+			f.field = c.idProperty
+		}
+		return f, true
+	}
+	return finding{}, false
+}
+
+func byCode(p problem) finding {
+	f := finding{message: string(p.Message)}
+	if names := p.Context.any("propertyName", "propertyNames", "property"); len(names) > 0 {
+		f.field = names[0]
+	}
+	for _, word := range []text{p.Code, lastPart(p.SubCategory), p.Category} {
+		kind, known := kinds[string(word)]
+		if !known && strings.HasPrefix(string(word), "INVALID_") {
+			kind, known = crm.Invalid, true
+		}
+		if known {
+			f.kind, f.known, f.code = kind, true, string(word)
+			return f
+		}
+	}
+	return f
+}
+
+// lastPart is INVALID_IDENTIFIER of crm.associations.INVALID_IDENTIFIER.
+func lastPart(t text) text { return t[strings.LastIndexByte(string(t), '.')+1:] }
+
+// oldDetails reads the JSON that an older form of the API packs into a message.
+func oldDetails(p problem) []problem {
+	_, packed, found := strings.Cut(string(p.Message), oldForm)
+	if !found {
+		return nil
+	}
+	var items []struct {
+		Error   text `json:"error"`
+		Name    text `json:"name"`
+		Message text `json:"message"`
+	}
+	if json.NewDecoder(strings.NewReader(packed)).Decode(&items) != nil {
+		return nil
+	}
+	var all []problem
+	for _, i := range items {
+		all = append(all, problem{
+			Code: i.Error, Message: i.Message, Category: p.Category,
+			Context: details{"propertyName": {string(i.Name)}},
+		})
+	}
+	return all
+}
+
+// itemError is the error of one item of a batch. An item that says nothing we
+// know is Unavailable, the safe kind.
+func (c *Client) itemError(op string, r reply, p problem) *crm.Error {
+	f := c.understand(p)
+	e := &crm.Error{
+		Kind: f.kind, Op: op, Status: r.status, Code: f.code, Field: f.field,
+		Message:   c.transport.Scrub(f.message),
+		RequestID: cmp.Or(string(p.CorrelationID), r.requestID),
+	}
+	if scopes := missingScopes(p); len(scopes) > 0 {
+		e.Message = c.transport.Scrub("missing scopes: " + strings.Join(scopes, ", "))
+	}
+	if e.Kind == crm.Conflict {
+		switch ids := existingIDs(p); len(ids) {
+		case 0:
+		case 1:
+			e.Holder = &crm.Ref{RemoteID: ids[0]}
+		default:
+			e.Code = crm.CodeAmbiguous
+		}
+	}
+	return e
+}
+
+func missingScopes(p problem) []string {
+	scopes := p.Context.any("requiredGranularScopes", "requiredScopes")
+	for _, detail := range p.Errors {
+		scopes = append(scopes, detail.Context.any("requiredGranularScopes", "requiredScopes")...)
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
+}
+
+// existingIDs are the records that a conflict names.
+func existingIDs(p problem) []string {
+	var ids []string
+	for _, q := range append([]problem{p}, p.Errors...) {
+		ids = append(ids, q.Context.any("existingId", "existingObjectId")...)
+		for _, m := range existingID.FindAllStringSubmatch(string(q.Message), -1) {
+			ids = append(ids, m[1])
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// refused is the error of a request that was answered with another status than
+// 2xx. It makes the whole account wait when the answer asks for that.
+func (c *Client) refused(op string, resp *transport.Response, r reply) (reply, error) {
+	if len(resp.Body) > 0 && json.Unmarshal(resp.Body, &r.problem) != nil {
+		r.problem = problem{Message: "the answer is not JSON"}
+	}
+	e := c.itemError(op, r, r.problem)
+	e.Kind = c.kindOf(resp.Status, r.problem, e)
+	e.RetryAfter = resp.RetryAfter
+	if e.Kind == crm.RateLimited {
+		e.RetryAfter = max(e.RetryAfter, usualWait(resp.Status, string(r.problem.PolicyName)))
+	}
+	if e.RetryAfter > 0 {
+		c.transport.Hold(e.RetryAfter)
+	}
+	if e.Kind != crm.Conflict {
+		e.Holder = nil
+	}
+	return r, e
+}
+
+// kindOf settles what status and words say together.
+func (c *Client) kindOf(status int, p problem, e *crm.Error) crm.Kind {
+	understood := c.understand(p)
+	switch status {
+	case http.StatusForbidden:
+		// A refusal that names an object or a field is about that one alone.
+		named := e.Field != "" || len(p.Context.any("objectType", "objectTypeId")) > 0
+		if named && e.Code != "MISSING_SCOPES" {
+			return crm.Misconfigured
+		}
+	case http.StatusNotFound:
+		// Without a record that is missing, the path itself is wrong.
+		if understood.kind != crm.NotFound {
+			return crm.Misconfigured
+		}
+	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity:
+		if understood.known {
+			return understood.kind
+		}
+	}
+	return transport.KindOf(status)
+}
+
+// usualWait is how long a limit lasts when no Retry-After says so. DAILY ends
+// at midnight of the portal's time zone, which we do not know: ask hourly.
+// https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
+func usualWait(status int, policy string) time.Duration {
+	switch {
+	case status == http.StatusLocked:
+		return 2 * time.Second
+	case status == 477: // HubSpot is moving the portal
+		return time.Minute
+	case policy == "SECONDLY":
+		return time.Second
+	case policy == "DAILY":
+		return time.Hour
+	}
+	return 10 * time.Second
+}
+
+// aboutRecords reports whether a refused batch is the fault of some record in
+// it: alone, the record gets the error; together, the batch is to be halved.
+func aboutRecords(e *crm.Error) bool {
+	return e.Kind == crm.Invalid || e.Kind == crm.Conflict || e.Kind == crm.NotFound
+}

@@ -1,0 +1,222 @@
+package hubspot
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"crmsync/crm"
+	"crmsync/crm/internal/transport"
+)
+
+const (
+	maxBatch = 100 // https://developers.hubspot.com/docs/api/crm/contacts
+	// maxLinks is below the 2,000 inputs of an association write:
+	// https://developers.hubspot.com/docs/api/crm/associations
+	maxLinks = 1000
+
+	emailProperty = "email"
+)
+
+// usualLimit is the burst limit of the smallest accounts; larger ones tell
+// theirs in every answer:
+// https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
+var usualLimit = crm.RateLimit{Max: 100, Per: 10 * time.Second}
+
+//go:embed preset.env
+var preset string
+
+// Preset is the default mapping, in the form of an environment file.
+func Preset() string { return preset }
+
+// Client is one HubSpot account. It is immutable and safe for concurrent use.
+type Client struct {
+	transport  *transport.Client
+	paths      paths
+	host       string
+	idProperty string
+	maxBatch   int
+}
+
+var (
+	_ crm.Client      = (*Client)(nil)
+	_ crm.Linker      = (*Client)(nil)
+	_ crm.Archiver    = (*Client)(nil)
+	_ crm.OwnerFinder = (*Client)(nil)
+	_ crm.Describer   = (*Client)(nil)
+	_ crm.Provisioner = (*Client)(nil)
+)
+
+// New returns a Client, or all *crm.OptionErrors joined. It sends nothing.
+func New(o Options, common crm.Common) (*Client, error) { return newClient(o, common, nil) }
+
+func newClient(o Options, common crm.Common, network http.RoundTripper) (*Client, error) {
+	if err := joined(o.Validate()); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	base, err := transport.ParseBaseURL(o.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	t, err := transport.New(transport.Options{
+		Common:    common,
+		BaseURL:   o.BaseURL,
+		Limit:     usualLimit,
+		Authorize: transport.Bearer(o.Token),
+		Secrets:   []string{o.Token},
+		Network:   network,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		transport:  t,
+		paths:      newPaths(o.APIVersion),
+		host:       strings.ToLower(base.Hostname()),
+		idProperty: o.IDProperty,
+		maxBatch:   min(cmp.Or(common.BatchSize, maxBatch), maxBatch),
+	}, nil
+}
+
+// Properties implements crm.Client.
+func (c *Client) Properties() crm.Properties {
+	p := crm.Properties{
+		Name:         "hubspot",
+		MaxBatch:     c.maxBatch,
+		MaxLinks:     maxLinks,
+		NativeUpsert: true,
+		IDField:      c.idProperty,
+	}
+	if defaultBaseURL == "https://"+c.host {
+		p.ConsoleURL = "https://app.hubspot.com"
+	}
+	return p
+}
+
+// Account is the host name of the base URL: what tells HubSpot from a sandbox
+// without a request and survives a new token.
+func (c *Client) Account(context.Context) (string, error) { return c.host, nil }
+
+// Ping reads one contact: its scope is needed for calls as well.
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := c.do(ctx, call{
+		op: "check credentials", method: http.MethodGet,
+		path: c.paths.object(crm.Contact), query: url.Values{"limit": {"1"}},
+	}, nil)
+	return err
+}
+
+// call is one request. Every request of this adapter may be repeated.
+type call struct {
+	op     string
+	method string
+	path   string
+	query  url.Values
+	body   any // nil for none
+}
+
+// reply is what an answer says beside its body.
+type reply struct {
+	status    int
+	requestID string
+	problem   problem // of an answer that is not 2xx
+}
+
+// do sends q and decodes a 2xx answer into out unless that is nil. An empty
+// body leaves out as it is. The error is an *crm.Error.
+func (c *Client) do(ctx context.Context, q call, out any) (reply, error) {
+	request := transport.Request{Op: q.op, Method: q.method, Path: q.path, Query: q.query, Repeatable: true}
+	if q.body != nil {
+		body, err := encode(q.body)
+		if err != nil {
+			return reply{}, &crm.Error{Kind: crm.Invalid, Op: q.op, Message: "the values cannot be written as JSON"}
+		}
+		request.Body = body
+	}
+	resp, err := c.transport.Do(ctx, request)
+	if err != nil {
+		return reply{}, err
+	}
+	c.adoptLimit(resp.Header)
+	r := reply{status: resp.Status, requestID: resp.Header.Get("X-HubSpot-Correlation-Id")}
+	if !resp.OK() {
+		return c.refused(q.op, resp, r)
+	}
+	if out != nil && len(bytes.TrimSpace(resp.Body)) > 0 {
+		if err := json.Unmarshal(resp.Body, out); err != nil {
+			return r, &crm.Error{
+				Kind: crm.Unavailable, Op: q.op, Status: r.status, RequestID: r.requestID,
+				Message: "the answer is not what HubSpot sends", // a proxy's page, perhaps
+			}
+		}
+	}
+	return r, nil
+}
+
+// adoptLimit follows the account's own limit, which every answer but that of a
+// search tells.
+func (c *Client) adoptLimit(h http.Header) {
+	most, err := strconv.Atoi(h.Get("X-HubSpot-RateLimit-Max"))
+	if err != nil {
+		return
+	}
+	millis, err := strconv.Atoi(h.Get("X-HubSpot-RateLimit-Interval-Milliseconds"))
+	if err != nil {
+		return
+	}
+	c.transport.SetLimit(crm.RateLimit{Max: most, Per: time.Duration(millis) * time.Millisecond})
+}
+
+// encode writes JSON without escaping <, > and &: score cards are full of them.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+// paths are those of one version of the API.
+type paths struct{ objects, properties, owners, associations string }
+
+func newPaths(version string) paths {
+	if version == legacyVersion {
+		return paths{"/crm/v3/objects/", "/crm/v3/properties/", "/crm/v3/owners", "/crm/v4/associations/"}
+	}
+	return paths{
+		objects:      "/crm/objects/" + version + "/",
+		properties:   "/crm/properties/" + version + "/",
+		owners:       "/crm/owners/" + version,
+		associations: "/crm/associations/" + version + "/",
+	}
+}
+
+func (p paths) object(o crm.Object) string             { return p.objects + typeName(o) }
+func (p paths) batch(o crm.Object, verb string) string { return p.object(o) + "/batch/" + verb }
+func (p paths) property(o crm.Object) string           { return p.properties + typeName(o) }
+func (p paths) link(from, to crm.Object, v string) string {
+	return p.associations + typeName(from) + "/" + typeName(to) + "/batch/" + v
+}
+
+// typeName is HubSpot's name of an object, "" of an unknown one.
+func typeName(o crm.Object) string {
+	switch o {
+	case crm.Activity:
+		return "calls"
+	case crm.Contact:
+		return "contacts"
+	case crm.Company:
+		return "companies"
+	}
+	return ""
+}
