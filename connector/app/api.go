@@ -1,0 +1,314 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"crmsync/connector"
+	"crmsync/mapping"
+	"crmsync/state"
+)
+
+// Limits of the API.
+const (
+	defaultPage    = 100
+	maxPage        = 1000
+	maxRequestBody = 1 << 20 // a replay request: some 25,000 ids
+)
+
+// ledger is what the API needs of a state.Store.
+type ledger interface {
+	Stats(ctx context.Context) (state.Stats, error)
+	Events(ctx context.Context, f state.EventFilter) ([]state.Event, error)
+	Event(ctx context.Context, id string) (state.Event, error)
+	Objects(ctx context.Context, f state.ObjectFilter) ([]state.Link, error)
+	Requeue(ctx context.Context, o state.RequeueOptions) (state.RequeueResult, error)
+	Verify(ctx context.Context) ([]state.Finding, error)
+}
+
+// api serves /api/v1. The same handler answers on the admin listener, on the
+// local socket and, for a stopped state file, inside the command itself, so
+// that there is one way to look at a state.
+type api struct {
+	ledger  ledger
+	now     func() time.Time
+	log     *slog.Logger
+	mapping *mapping.Mapper             // nil: events are explained without their fields
+	crm     func() connector.CRMState   // nil: no connector runs
+	flush   func(context.Context) error // stores what is only counted in memory; nil: nothing is
+	kind    string                      // of the CRM, while the state is bound to none
+}
+
+// handler returns the routes of the API.
+func (a *api) handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, serve := range map[string]func(*http.Request) (any, error){
+		"GET /api/v1/status":       a.status,
+		"GET /api/v1/events/{id}":  a.event,
+		"POST /api/v1/replay":      a.replay,
+		"GET /api/v1/state/verify": a.verify,
+	} {
+		mux.Handle(pattern, a.answer(serve))
+	}
+	mux.Handle("GET /api/v1/events", a.answerPage(a.events))
+	mux.Handle("GET /api/v1/objects", a.answerPage(a.objects))
+	return mux
+}
+
+// problem is an error with the status to answer.
+type problem struct {
+	status int
+	text   string
+}
+
+func (p *problem) Error() string { return p.text }
+
+func badRequest(format string, args ...any) error {
+	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+func (a *api) answer(serve func(*http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, err := serve(r)
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, v)
+	})
+}
+
+// answerPage is answer for lists: the query for the page behind this one, if
+// there may be one, is named in a Link header.
+func (a *api) answerPage(serve func(*http.Request) (page any, next url.Values, err error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, next, err := serve(r)
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		if next != nil {
+			w.Header().Set("Link", "<"+r.URL.Path+"?"+next.Encode()+`>; rel="next"`)
+		}
+		writeJSON(w, http.StatusOK, v)
+	})
+}
+
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status := http.StatusInternalServerError
+	p, ok := errors.AsType[*problem](err)
+	switch {
+	case ok:
+		status = p.status
+	case errors.Is(err, state.ErrNotFound):
+		status = http.StatusNotFound
+	case errors.Is(err, state.ErrClosed):
+		status = http.StatusServiceUnavailable
+	case r.Context().Err() == nil:
+		a.log.Error("api request failed", "path", r.URL.Path, "error", err)
+	}
+	writeJSON(w, status, problemView{err.Error()})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // the client went away: nobody is left to tell
+}
+
+func (a *api) status(r *http.Request) (any, error) {
+	if a.flush != nil {
+		if err := a.flush(r.Context()); err != nil {
+			a.log.Warn("status misses rejected requests", "error", err) // a full disk: the rest is still worth telling
+		}
+	}
+	stats, err := a.ledger.Stats(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	v := newStatusView(stats, a.now())
+	v.CRM = connector.CRMState{State: connector.StateOK, Reason: "the connector is not running"}
+	if a.crm != nil {
+		v.Running = true
+		v.CRM = a.crm()
+	}
+	if v.CRM.Kind == "" && stats.Binding != nil {
+		v.CRM.Kind = stats.Binding.Kind
+	}
+	if v.CRM.Kind == "" {
+		v.CRM.Kind = a.kind
+	}
+	if v.CRM.PausedObjects == nil {
+		v.CRM.PausedObjects = []string{}
+	}
+	return v, nil
+}
+
+func (a *api) events(r *http.Request) (any, url.Values, error) {
+	q := r.URL.Query()
+	if err := onlyKnown(q, "limit", "before", "status", "type", "since"); err != nil {
+		return nil, nil, err
+	}
+	f := state.EventFilter{Type: q.Get("type")}
+	var err error
+	if f.Limit, err = parseLimit(q.Get("limit")); err != nil {
+		return nil, nil, err
+	}
+	if f.Status, err = parseStatus(q.Get("status")); err != nil {
+		return nil, nil, err
+	}
+	if f.Since, err = parseSince(q.Get("since"), a.now()); err != nil {
+		return nil, nil, err
+	}
+	if id := q.Get("before"); id != "" {
+		e, err := a.ledger.Event(r.Context(), id)
+		if err != nil {
+			return nil, nil, fmt.Errorf("event %q named by before: %w", id, err)
+		}
+		f.Before = e.Seq
+	}
+	events, err := a.ledger.Events(r.Context(), f)
+	if err != nil {
+		return nil, nil, err
+	}
+	views := make([]eventView, len(events))
+	for i, e := range events {
+		views[i] = newEventView(e)
+	}
+	if len(events) == f.Limit {
+		return views, nextPage(q, events[len(events)-1].ID), nil
+	}
+	return views, nil, nil
+}
+
+func (a *api) objects(r *http.Request) (any, url.Values, error) {
+	q := r.URL.Query()
+	if err := onlyKnown(q, "limit", "before", "object", "key"); err != nil {
+		return nil, nil, err
+	}
+	f := state.ObjectFilter{Key: q.Get("key")}
+	var err error
+	if f.Limit, err = parseLimit(q.Get("limit")); err != nil {
+		return nil, nil, err
+	}
+	if f.Object, err = parseObject(q.Get("object")); err != nil {
+		return nil, nil, err
+	}
+	if at := q.Get("before"); at != "" {
+		object, key, ok := strings.Cut(at, ":")
+		if !ok {
+			return nil, nil, badRequest("before is %q: expected object:key, such as contact:42", at)
+		}
+		f.After = state.Lane{Object: object, Key: key}
+	}
+	links, err := a.ledger.Objects(r.Context(), f)
+	if err != nil {
+		return nil, nil, err
+	}
+	views := make([]objectView, len(links))
+	for i, l := range links {
+		views[i] = newObjectView(l)
+	}
+	if len(links) == f.Limit {
+		return views, nextPage(q, links[len(links)-1].Lane.String()), nil
+	}
+	return views, nil, nil
+}
+
+func (a *api) event(r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	e, err := a.ledger.Event(r.Context(), id)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil, &problem{http.StatusNotFound, fmt.Sprintf("no event or message %q: ended events are forgotten after CRMSYNC_EVENT_RETENTION; crmsync events lists those that are known", id)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return explain(e, a.mapping), nil
+}
+
+func (a *api) replay(r *http.Request) (any, error) {
+	var req replayRequest
+	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxRequestBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&req); err != nil {
+		return nil, badRequest(`the body is not a replay request: expected {"ids":["…"]} or {"status":"dead"}`)
+	}
+	o, err := a.requeueOptions(req)
+	if err != nil {
+		return nil, err
+	}
+	return a.ledger.Requeue(r.Context(), o)
+}
+
+func (a *api) requeueOptions(req replayRequest) (state.RequeueOptions, error) {
+	o := state.RequeueOptions{IDs: req.IDs, Force: req.Force}
+	byIDs, byLedger := len(req.IDs) > 0, req.Status != "" || req.Since != ""
+	if byIDs == byLedger {
+		return o, badRequest("name what to replay either by event ids, or by status and since")
+	}
+	var err error
+	if o.Status, err = parseStatus(req.Status); err != nil {
+		return o, err
+	}
+	if o.Status == state.Pending {
+		return o, badRequest("pending events are queued already")
+	}
+	o.Since, err = parseSince(req.Since, a.now())
+	return o, err
+}
+
+func (a *api) verify(r *http.Request) (any, error) {
+	findings, err := a.ledger.Verify(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	if findings == nil {
+		findings = []state.Finding{}
+	}
+	return verifyView{OK: len(findings) == 0, Findings: findings}, nil
+}
+
+// nextPage returns the query that continues a list behind its last entry.
+func nextPage(q url.Values, last string) url.Values {
+	next := url.Values{}
+	for name, values := range q {
+		next[name] = values
+	}
+	next.Set("before", last)
+	return next
+}
+
+// onlyKnown refuses parameters that would silently be ignored.
+func onlyKnown(q url.Values, names ...string) error {
+	for name := range q {
+		if !slices.Contains(names, name) {
+			return badRequest("unknown parameter %q: expected one of %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+func parseLimit(text string) (int, error) {
+	if text == "" {
+		return defaultPage, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, badRequest("limit is %q: expected a number from 1 to %d", text, maxPage)
+	}
+	return min(n, maxPage), nil
+}

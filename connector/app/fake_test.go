@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"crmsync/state"
+)
+
+var testNow = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+
+// fakeLedger answers from slices: events newest first, links in order.
+type fakeLedger struct {
+	stats    state.Stats
+	list     []state.Event
+	links    []state.Link
+	findings []state.Finding
+	err      error
+
+	requeued []state.RequeueOptions
+}
+
+func (f *fakeLedger) Stats(context.Context) (state.Stats, error) { return f.stats, f.err }
+
+func (f *fakeLedger) Events(_ context.Context, o state.EventFilter) ([]state.Event, error) {
+	var found []state.Event
+	for _, e := range f.list {
+		switch {
+		case o.Before != 0 && e.Seq >= o.Before, o.Status != "" && e.Status != o.Status,
+			o.Type != "" && e.Type != o.Type, e.ReceivedAt.Before(o.Since):
+			continue
+		}
+		found = append(found, e)
+	}
+	return found[:min(len(found), o.Limit)], f.err
+}
+
+func (f *fakeLedger) Event(_ context.Context, id string) (state.Event, error) {
+	for _, e := range f.list {
+		if e.ID == id || e.MessageID == id {
+			return e, f.err
+		}
+	}
+	return state.Event{}, state.ErrNotFound
+}
+
+func (f *fakeLedger) Objects(_ context.Context, o state.ObjectFilter) ([]state.Link, error) {
+	var found []state.Link
+	for _, l := range f.links {
+		if strings.Compare(l.Lane.String(), o.After.String()) > 0 && (o.Object == "" || o.Object == l.Object) && (o.Key == "" || o.Key == l.Key) {
+			found = append(found, l)
+		}
+	}
+	return found[:min(len(found), o.Limit)], f.err
+}
+
+func (f *fakeLedger) Requeue(_ context.Context, o state.RequeueOptions) (state.RequeueResult, error) {
+	f.requeued = append(f.requeued, o)
+	return state.RequeueResult{Queued: len(o.IDs)}, f.err
+}
+
+func (f *fakeLedger) Verify(context.Context) ([]state.Finding, error) { return f.findings, f.err }
+
+// someEvents returns n events, newest first.
+func someEvents(n int) []state.Event {
+	var list []state.Event
+	for i := range n {
+		id := "e" + strings.Repeat("x", i)
+		list = append(list, state.Event{
+			Seq: uint64(i + 1), ID: id, MessageID: "msg_" + id, Type: "user.updated", Status: state.Applied,
+			ReceivedAt: testNow.Add(time.Duration(i) * time.Minute), OccurredAt: testNow, SettledAt: testNow,
+		})
+	}
+	slices.Reverse(list)
+	return list
+}
