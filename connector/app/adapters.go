@@ -1,0 +1,123 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"crmsync/connector/config"
+	"crmsync/crm"
+	"crmsync/crm/hubspot"
+	"crmsync/crm/sandbox"
+)
+
+// adapter is one CRM on offer.
+type adapter struct {
+	name    string // value of CRMSYNC_CRM
+	preset  string // default mapping
+	forgets bool   // starts empty with every process: the fields are made then
+	options func() any
+	// open returns a client for filled options. It makes no request.
+	open func(options any, common crm.Common) (crm.Client, error)
+}
+
+// adapters lists every CRM on offer.
+func adapters() []adapter {
+	return []adapter{
+		offer("hubspot", hubspot.Preset(), hubspot.New),
+		{name: "sandbox", forgets: true, preset: hubspot.Preset(), open: openSandbox},
+	}
+}
+
+// offer describes an adapter by its constructor.
+func offer[O any, C crm.Client](name, preset string, open func(O, crm.Common) (C, error)) adapter {
+	return adapter{
+		name: name, preset: preset,
+		options: func() any { return new(O) },
+		open: func(options any, common crm.Common) (crm.Client, error) {
+			return open(*options.(*O), common)
+		},
+	}
+}
+
+// offered is the list of adapters as the configuration wants it.
+func offered() []config.Adapter {
+	var list []config.Adapter
+	for _, a := range adapters() {
+		offer := config.Adapter{Name: a.name, Preset: a.preset}
+		if a.options != nil {
+			offer.Options = a.options()
+		}
+		list = append(list, offer)
+	}
+	return list
+}
+
+// openClient returns a client for the configured CRM. Callers close it with
+// closeClient.
+func openClient(cfg *config.Config, observe func(op, outcome string, d time.Duration)) (crm.Client, error) {
+	common := cfg.Common
+	common.UserAgent = "crmsync/" + buildVersion().Version
+	common.Observe = observe
+	for _, a := range adapters() {
+		if a.name == cfg.CRM {
+			client, err := a.open(cfg.Options, common)
+			if e, ok := errors.AsType[*crm.OptionError](err); ok {
+				return nil, fmt.Errorf("CRMSYNC_%s_%s: %s", strings.ToUpper(a.name), e.Name, e.Message)
+			} else if err != nil {
+				return nil, fmt.Errorf("set up %s: %w", a.name, err)
+			}
+			return client, nil
+		}
+	}
+	return nil, fmt.Errorf("set up %s: no such CRM", cfg.CRM)
+}
+
+// forgets reports whether the configured CRM starts empty with every process.
+func forgets(cfg *config.Config) bool {
+	return slices.ContainsFunc(adapters(), func(a adapter) bool { return a.name == cfg.CRM && a.forgets })
+}
+
+// closeClient ends what the client keeps open, if anything.
+func closeClient(client crm.Client) error {
+	if c, ok := client.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// sandboxClient is a HubSpot client on a CRM in memory that lives as long.
+type sandboxClient struct {
+	*hubspot.Client
+	server *sandbox.Server
+}
+
+// Properties are those of the client under the name in CRMSYNC_CRM.
+func (c *sandboxClient) Properties() crm.Properties {
+	p := c.Client.Properties()
+	p.Name = "sandbox"
+	return p
+}
+
+// Close forgets every record.
+func (c *sandboxClient) Close() error { return c.server.Close() }
+
+// sandboxToken is what the CRM in memory accepts.
+const sandboxToken = "sandbox"
+
+func openSandbox(_ any, common crm.Common) (crm.Client, error) {
+	server := sandbox.New(sandbox.Options{Token: sandboxToken})
+	url, err := server.Start()
+	if err != nil {
+		return nil, fmt.Errorf("start the CRM in memory: %w", err)
+	}
+	client, err := hubspot.New(hubspot.Options{Token: sandboxToken, BaseURL: url}, common)
+	if err != nil {
+		server.Close()
+		return nil, err
+	}
+	return &sandboxClient{client, server}, nil
+}

@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the grammar of the command line.
+type commands struct {
+	Serve   serveCommand   `cmd:"" default:"1" help:"Run the connector until SIGTERM or SIGINT; the default."`
+	Demo    demoCommand    `cmd:"" help:"Try everything without configuration: a CRM in memory, sample events."`
+	Setup   setupCommand   `cmd:"" help:"Create what the mapping needs in the CRM."`
+	Check   checkCommand   `cmd:"" help:"Check configuration, mapping, credentials and the CRM's schema; writes nothing."`
+	Send    sendCommand    `cmd:"" help:"Sign event files and post them to the webhook, for trying out."`
+	Status  statusCommand  `cmd:"" help:"Show counts, backlog and the CRM's state; exits 1 when something is wrong."`
+	Events  eventsCommand  `cmd:"" help:"List received events, newest first."`
+	Explain explainCommand `cmd:"" help:"Tell one event's whole story, values included."`
+	Objects objectsCommand `cmd:"" help:"List which CRM record each user, organisation and call became."`
+	Replay  replayCommand  `cmd:"" help:"Queue stored events again."`
+	State   stateCommands  `cmd:"" help:"Look after the state file."`
+	Health  healthCommand  `cmd:"" help:"Ask the running connector whether it is ready, for probes."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// Run executes the command line args, without the program's name, and returns
+// the exit code: 0 fine, 1 failed, 2 wrong usage or configuration. A running
+// connector ends when ctx does.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	s := &session{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
+	code, tell := exitOK, false
+	err := s.execute(args)
+	if code, tell = exitCode(err); tell {
+		fmt.Fprintf(stderr, "crmsync: %v\n", err)
+	}
+	return code
+}
+
+func (s *session) execute(args []string) error {
+	exited := false // by --help, which has printed all there is to say
+	parser, err := kong.New(&commands{},
+		kong.Name("crmsync"),
+		kong.Description("Writes signed webhooks of calls, users and organisations into a CRM."),
+		kong.Writers(s.stdout, s.stderr),
+		kong.Exit(func(int) { exited = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Bind(s),
+	)
+	if err != nil {
+		return fmt.Errorf("build the command line: %w", err)
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case exited:
+		return nil
+	case err != nil:
+		return usage(fmt.Errorf("%s; crmsync --help lists the commands", strings.TrimSpace(err.Error())))
+	}
+	err = command.Run()
+	if errors.Is(err, context.Canceled) && s.ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	return err
+}

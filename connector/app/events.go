@@ -1,0 +1,68 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"crmsync/state"
+)
+
+// eventsCommand lists the ledger, newest event first.
+type eventsCommand struct {
+	stateFlags
+	Status string `placeholder:"S" help:"Only events of this status: pending, applied, unchanged, skipped, stale or dead."`
+	Type   string `placeholder:"T" help:"Only events of this type, such as call.completed."`
+	Since  string `placeholder:"D" help:"Only events received since: 36h, 7d or a date."`
+	Limit  int    `placeholder:"N" help:"At most so many, the newest; all without it."`
+}
+
+// Run prints the events as they are read: the ledger may be long.
+func (c *eventsCommand) Run(s *session) error {
+	if c.Limit < 0 {
+		return usage(fmt.Errorf("--limit is %d: expected a positive number", c.Limit))
+	}
+	query := url.Values{}
+	setGiven(query, "status", c.Status)
+	setGiven(query, "type", c.Type)
+	setGiven(query, "since", c.Since)
+	return s.printList(c.stateFlags, listing{
+		path:   "/api/v1/events",
+		query:  query,
+		limit:  c.Limit,
+		header: []string{"RECEIVED", "TYPE", "STATUS", "ID", "RECORDS", "NOTE"},
+		cells:  eventCells,
+		none:   "No events. crmsync send FILE posts one to a running connector.",
+	})
+}
+
+func eventCells(entry json.RawMessage) ([]string, error) {
+	var e eventView
+	if err := json.Unmarshal(entry, &e); err != nil {
+		return nil, err
+	}
+	var records []string
+	for _, r := range e.Records {
+		records = append(records, r.Object+" "+recordFate(r))
+	}
+	note := e.Reason
+	if e.Error != "" {
+		note = strings.TrimPrefix(note+": "+e.Error, ": ")
+	}
+	return []string{timeText(&e.ReceivedAt), e.Type, string(e.Status), e.ID, strings.Join(records, ", "), note}, nil
+}
+
+// recordFate is the action taken for a record, or its status until there is one.
+func recordFate(r state.Record) string {
+	if r.Action != "" {
+		return r.Action
+	}
+	return string(r.Status)
+}
+
+func setGiven(query url.Values, name, value string) {
+	if value != "" {
+		query.Set(name, value)
+	}
+}

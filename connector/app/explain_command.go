@@ -1,0 +1,130 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+
+	"crmsync/state"
+)
+
+// explainCommand tells one event's whole story.
+type explainCommand struct {
+	stateFlags
+	ID string `arg:"" name:"id" help:"Event id or message id."`
+}
+
+// Run prints the story, values included.
+func (c *explainCommand) Run(s *session) error {
+	client, err := s.open(c.stateFlags, readOnly)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var v explainView
+	if err := client.get(s.ctx, "/api/v1/events/"+url.PathEscape(c.ID), nil, &v); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(s.stdout, v)
+	}
+	return printExplain(s.stdout, v)
+}
+
+func printExplain(w io.Writer, v explainView) error {
+	t := newTable(w)
+	t.row("event", v.ID)
+	t.row("message", v.MessageID)
+	t.row("received", timeText(&v.ReceivedAt)+", signature "+v.Signature+payloadText(v))
+	if d := v.Decoded; d != nil {
+		t.row("decoded", d.Type+" of "+orDash(d.Key)+" at "+timeText(d.Timestamp))
+		for _, warning := range d.Warnings {
+			t.row("", warning)
+		}
+	}
+	t.row("status", statusText(v))
+	for _, r := range v.Records {
+		t.row("record", recordText(r))
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	return printMapped(w, v)
+}
+
+func payloadText(v explainView) string {
+	if v.PayloadBytes == 0 {
+		return ", payload gone"
+	}
+	return fmt.Sprintf(", payload of %d bytes", v.PayloadBytes)
+}
+
+func statusText(v explainView) string {
+	text := string(v.Status)
+	if v.Reason != "" {
+		text += " (" + v.Reason + ")"
+	}
+	if v.Attempts > 0 {
+		text += ", " + plural(v.Attempts, "attempt")
+	}
+	if v.SettledAt != nil {
+		text += ", settled " + timeText(v.SettledAt)
+	}
+	if v.NextAttemptAt != nil {
+		text += ", next attempt " + timeText(v.NextAttemptAt)
+	}
+	if v.Error != "" {
+		text += ": " + v.Error
+	} else if v.Decoded != nil && v.Decoded.Ended != "" {
+		text += ": " + v.Decoded.Ended
+	}
+	return text
+}
+
+func recordText(r state.Record) string {
+	text := r.Object + " " + r.Key + ": " + recordFate(r)
+	if r.RemoteID != "" {
+		text += ", CRM record " + r.RemoteID
+	}
+	for _, part := range []struct{ label, value string }{
+		{"superseded by ", r.SupersededBy}, {"", r.Note}, {"", r.Reason},
+		{"field ", r.Field}, {"", r.Error}, {"request ", r.RequestID},
+	} {
+		if part.value != "" {
+			text += ", " + part.label + part.value
+		}
+	}
+	return text
+}
+
+// printMapped shows the records as the mapping in force makes them.
+func printMapped(w io.Writer, v explainView) error {
+	for _, m := range v.Mapped {
+		fmt.Fprintf(w, "\n%s %s, as mapped now:\n", m.Object, printable(m.Key))
+		t := newTable(w)
+		for _, f := range m.Fields {
+			value := valueText(f.Value)
+			if f.Error != "" {
+				value = "withheld: " + f.Error
+			}
+			t.row("  "+f.Field, f.Expression, value)
+		}
+		for _, l := range m.Links {
+			t.row("  link", string(l.Object), l.Key)
+		}
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
+	if v.Note != "" {
+		fmt.Fprintf(w, "\nNote: %s.\n", printable(v.Note))
+	}
+	return nil
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"crmsync/connector"
+)
+
+// healthTimeout is below the time-outs that probes usually have.
+const healthTimeout = 4 * time.Second
+
+// healthCommand asks the running connector whether it is ready.
+type healthCommand struct {
+	stateFlags
+	CRM bool `name:"crm" help:"Fail also while writing to the CRM is paused."`
+}
+
+// healthView is the JSON of health.
+type healthView struct {
+	Ready  bool                `json:"ready"`
+	Reason string              `json:"reason"`
+	CRM    *connector.CRMState `json:"crm"` // null unless asked for
+}
+
+// Run fails when the connector is not ready.
+func (c *healthCommand) Run(s *session) error {
+	ctx, cancel := context.WithTimeout(s.ctx, healthTimeout)
+	defer cancel()
+	v, err := c.ask(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(s.stdout, v)
+	} else {
+		_, err = fmt.Fprintln(s.stdout, v.text())
+	}
+	if err == nil && !v.well() {
+		return errTold
+	}
+	return err
+}
+
+func (v healthView) well() bool {
+	return v.Ready && (v.CRM == nil || v.CRM.State != connector.StatePaused)
+}
+
+func (v healthView) text() string {
+	switch {
+	case !v.Ready:
+		return v.Reason
+	case !v.well():
+		return "the CRM is paused: " + printable(v.CRM.Reason) + "; run crmsync check"
+	}
+	return "ready"
+}
+
+// ask goes through the socket, which knows reasons, else to the public
+// listener, which says yes or no.
+func (c *healthCommand) ask(ctx context.Context) (healthView, error) {
+	path, err := statePath(c.State)
+	if err != nil {
+		return healthView{}, err
+	}
+	client, err := dialConnector(ctx, path)
+	if err != nil {
+		return healthView{}, err
+	}
+	if client == nil {
+		return c.askPublic(ctx)
+	}
+	defer client.Close()
+	v := healthView{}
+	if v.Ready, v.Reason, err = probe(ctx, client.http, "http://crmsync/readyz"); err != nil || !c.CRM {
+		return v, err
+	}
+	var status statusView
+	err = client.get(ctx, "/api/v1/status", nil, &status)
+	v.CRM = &status.CRM
+	return v, err
+}
+
+func (c *healthCommand) askPublic(ctx context.Context) (healthView, error) {
+	if c.CRM {
+		return healthView{}, fmt.Errorf("the connector does not run, or runs on another state file: its socket is not there")
+	}
+	cfg, err := loadOnly("CRMSYNC_LISTEN_ADDR")
+	if err != nil {
+		return healthView{}, err
+	}
+	v := healthView{}
+	v.Ready, v.Reason, err = probe(ctx, http.DefaultClient, loopbackURL(cfg.ListenAddr)+"/readyz")
+	return v, err
+}

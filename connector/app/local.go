@@ -1,0 +1,70 @@
+package app
+
+import (
+	"net"
+
+	"crmsync/connector"
+	"crmsync/connector/config"
+	"crmsync/mapping"
+)
+
+// loadConfig reads the whole configuration. Problems are the caller's mistake.
+func loadConfig() (*config.Config, error) {
+	cfg, err := config.Load(config.LoadOptions{Adapters: offered(), CheckSecret: checkSecret})
+	if err != nil {
+		return cfg, usage(err)
+	}
+	return cfg, nil
+}
+
+// loadOnly reads a few variables: commands that only look at a state, or only
+// send to the webhook, work while the rest is not configured.
+func loadOnly(variables ...string) (*config.Config, error) {
+	cfg, err := config.Load(config.LoadOptions{Adapters: offered(), CheckSecret: checkSecret, Only: variables})
+	if err != nil {
+		return nil, usage(err)
+	}
+	return cfg, nil
+}
+
+func checkSecret(secret string) error {
+	_, err := connector.ParseKey(secret)
+	return err
+}
+
+// statePath returns the state file that the flag names, else the configured one.
+func statePath(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	cfg, err := loadOnly("CRMSYNC_STATE")
+	if err != nil {
+		return "", err
+	}
+	return cfg.State, nil
+}
+
+// mappingInForce returns the configured mapping and CRM for looking at a
+// stopped file; nil while the configuration is not complete.
+func mappingInForce() (m *mapping.Mapper, kind string) {
+	cfg, err := loadConfig()
+	if err != nil {
+		return nil, ""
+	}
+	if m, err = mapping.New(cfg.Mapping); err != nil {
+		return nil, cfg.CRM
+	}
+	return m, cfg.CRM
+}
+
+// loopbackURL returns the URL under which this machine reaches a listener.
+func loopbackURL(listenAddr string) string {
+	host, port, err := net.SplitHostPort(listenAddr)
+	if err != nil {
+		return "http://" + listenAddr
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

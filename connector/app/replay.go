@@ -1,0 +1,66 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"crmsync/state"
+)
+
+// replayCommand queues stored events again.
+type replayCommand struct {
+	stateFlags
+	IDs    []string `arg:"" optional:"" name:"id" help:"Event or message ids."`
+	Status string   `placeholder:"S" help:"All events of this status, such as dead."`
+	Since  string   `placeholder:"D" help:"All events received since: 36h, 7d or a date."`
+	Force  bool     `help:"Write even what looks unchanged."`
+}
+
+// Run fails when an event that was named could not be queued.
+func (c *replayCommand) Run(s *session) error {
+	if len(c.IDs) == 0 && c.Status == "" && c.Since == "" {
+		return usage(errors.New("say what to replay: event ids, --status dead or --since 7d"))
+	}
+	client, err := s.open(c.stateFlags, readWrite)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var r state.RequeueResult
+	req := replayRequest{IDs: c.IDs, Status: c.Status, Since: c.Since, Force: c.Force}
+	if err := client.post(s.ctx, "/api/v1/replay", req, &r); err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(s.stdout, r)
+	} else {
+		err = printReplay(s.stdout, r, client.running)
+	}
+	if err == nil && len(c.IDs) > 0 && len(r.Unknown)+len(r.PayloadGone) > 0 {
+		return errTold
+	}
+	return err
+}
+
+func printReplay(w io.Writer, r state.RequeueResult, running bool) error {
+	text := plural(r.Queued, "event") + " queued"
+	if r.Queued > 0 && !running {
+		text += "; the connector is not running and takes them up when it starts"
+	}
+	for _, part := range []struct {
+		ids  []string
+		text string
+	}{
+		{r.AlreadyPending, "already queued"},
+		{r.PayloadGone, "not queued, the payload is gone (CRMSYNC_PAYLOAD_RETENTION): resend from Svix"},
+		{r.Unknown, "not known: crmsync events lists what is"},
+	} {
+		if len(part.ids) > 0 {
+			text += fmt.Sprintf("\n%s: %s", part.text, printable(strings.Join(part.ids, " ")))
+		}
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
+}

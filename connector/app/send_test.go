@@ -1,0 +1,95 @@
+package app
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+var testSecret = "whsec_" + base64.StdEncoding.EncodeToString([]byte("a shared secret of 32 characters"))
+
+func TestSender_SignsAsTheLibraryVerifies(t *testing.T) {
+	verifier, err := svix.NewWebhook(testSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if err := verifier.Verify(body, r.Header); err != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+
+	sender, err := newSender(server.URL, []string{"whpk_AAAA", testSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sender.send(t.Context(), "msg_1", []byte(`{"id":"e1"}`)); err != nil {
+		t.Error(err)
+	}
+	other, err := newSender(server.URL, []string{"whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 24))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.send(t.Context(), "msg_1", []byte(`{}`)); err == nil || !strings.Contains(err.Error(), "CRMSYNC_WEBHOOK_SECRETS") {
+		t.Errorf("with another secret: got %v", err)
+	}
+}
+
+func TestSender_NeedsASharedSecret(t *testing.T) {
+	if _, err := newSender("http://localhost", []string{"whpk_AAAA"}); err == nil || strings.Contains(err.Error(), "AAAA") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSender_TakesARedirectForAFailure(t *testing.T) {
+	server := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusPermanentRedirect))
+	defer server.Close()
+	sender, err := newSender(server.URL, []string{testSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sender.send(t.Context(), "msg_1", nil); err == nil || !strings.Contains(err.Error(), "308") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMessageID_FollowsTheBody(t *testing.T) {
+	a, again, b := messageID([]byte("a")), messageID([]byte("a")), messageID([]byte("b"))
+	if a != again || a == b {
+		t.Errorf("got %s, %s, %s", a, again, b)
+	}
+}
+
+func TestWithNewID_ChangesNothingElse(t *testing.T) {
+	const body = `{"id":"e1","n":9007199254740993,"payload":{"x":1e400}}`
+	got, err := withNewID([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after map[string]json.RawMessage
+	_ = json.Unmarshal([]byte(body), &before)
+	if err := json.Unmarshal(got, &after); err != nil {
+		t.Fatal(err)
+	}
+	if string(after["id"]) == `"e1"` {
+		t.Error("the id stayed")
+	}
+	for _, name := range []string{"n", "payload"} {
+		if string(before[name]) != string(after[name]) {
+			t.Errorf("%s: got %s", name, after[name])
+		}
+	}
+	if _, err := withNewID([]byte(`[]`)); err == nil {
+		t.Error("an array got a new id")
+	}
+}

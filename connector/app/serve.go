@@ -1,0 +1,52 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+
+	"crmsync/connector/config"
+	"crmsync/state"
+)
+
+// serveCommand runs the connector.
+type serveCommand struct{}
+
+// Run serves until the context ends.
+func (c *serveCommand) Run(s *session) error {
+	cfg, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	log := newLogger(s.stderr, cfg)
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration", "variable", w.Variable, "problem", w.Message)
+	}
+	v, err := startService(cfg, log)
+	if err != nil {
+		return err
+	}
+	log.Info("started", startAttrs(v, cfg)...)
+	err = v.wait(s.ctx)
+	log.Info("stopping")
+	err = errors.Join(err, v.stop())
+	if errors.Is(err, state.ErrBinding) {
+		return usage(err)
+	}
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+func startAttrs(v *service, cfg *config.Config) []any {
+	attrs := []any{
+		slog.String("version", buildVersion().Version),
+		slog.String("crm", cfg.CRM),
+		slog.String("state", cfg.State),
+		slog.String("webhooks", v.webhookAddr.String()),
+	}
+	if v.adminAddr != nil {
+		attrs = append(attrs, slog.String("admin", v.adminAddr.String()))
+	}
+	return attrs
+}

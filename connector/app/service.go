@@ -1,0 +1,230 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"crmsync/connector"
+	"crmsync/connector/config"
+	"crmsync/crm"
+	"crmsync/mapping"
+	"crmsync/state/bolt"
+)
+
+// drainTime is what work in flight gets at the end, below the 10 s after which
+// container runtimes kill.
+const drainTime = 8 * time.Second
+
+// service is a running connector: the receiver, the dispatcher and the
+// listeners, on one state and one CRM account.
+type service struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	registry *prometheus.Registry
+	store    *bolt.Store
+	client   crm.Client
+	mapper   *mapping.Mapper
+	receiver *connector.Receiver
+	dispatch *connector.Dispatcher
+
+	webhookAddr net.Addr
+	adminAddr   net.Addr // nil when the admin listener is off
+
+	socket  string // "" without one
+	cancel  context.CancelFunc
+	working sync.WaitGroup
+	failed  chan error // the first failure of a part
+	down    teardown
+}
+
+// startService starts every part, in an order in which each finds those that
+// it needs; a failure takes down what was started.
+func startService(cfg *config.Config, log *slog.Logger) (_ *service, err error) {
+	v := &service{cfg: cfg, log: log, failed: make(chan error, 1), registry: prometheus.NewRegistry()}
+	v.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	ctx, cancel := context.WithCancel(context.Background())
+	v.cancel = cancel
+	v.down.addCloser("stop", func() error { cancel(); return nil })
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, v.stop())
+		}
+	}()
+	for _, start := range []func(context.Context) error{
+		v.openMapping, v.openState, v.openCRM, v.startWork, v.listenLocal, v.listenAdmin, v.listenPublic,
+	} {
+		if err := start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// wait returns when ctx ends or a part fails.
+func (v *service) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-v.failed:
+		return err
+	}
+}
+
+// stop ends the service: nothing new is let in, work in flight is finished.
+func (v *service) stop() error {
+	if v.receiver != nil {
+		v.receiver.Drain()
+	}
+	v.cancel() // the dispatcher and the listeners drain at the same time
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	return v.down.run(ctx)
+}
+
+// work runs a part until the service stops.
+func (v *service) work(name string, run func() error) {
+	v.working.Go(func() {
+		err := run()
+		if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		select {
+		case v.failed <- fmt.Errorf("%s: %w", name, err):
+		default: // an earlier failure ends the service already
+		}
+	})
+}
+
+func (v *service) openMapping(context.Context) (err error) {
+	if v.mapper, err = mapping.New(v.cfg.Mapping); err != nil {
+		return usage(err)
+	}
+	return nil
+}
+
+func (v *service) openState(context.Context) error {
+	socket, err := socketFor(v.cfg.State)
+	if err != nil {
+		return err
+	}
+	v.down.addCloser("remove socket", func() error { return discardSocket(v.cfg.State, socket) })
+	store, err := bolt.Open(v.cfg.State, bolt.Options{Socket: socket})
+	if err != nil {
+		return err // names the file and what to do
+	}
+	v.store, v.socket = store, socket
+	v.down.addCloser("close state", store.Close)
+	return nil
+}
+
+func (v *service) openCRM(ctx context.Context) error {
+	client, err := openClient(v.cfg, nil)
+	if err != nil {
+		return usage(err)
+	}
+	v.client = client
+	v.down.addCloser("close CRM", func() error { return closeClient(client) })
+	if forgets(v.cfg) {
+		if _, err := provision(ctx, v.cfg, client, false); err != nil {
+			return fmt.Errorf("set up %s: %w", v.cfg.CRM, err)
+		}
+	}
+	return nil
+}
+
+// startWork starts the receiver's and the dispatcher's own work.
+func (v *service) startWork(ctx context.Context) error {
+	keys := make([]connector.Key, len(v.cfg.WebhookSecrets))
+	for i, secret := range v.cfg.WebhookSecrets {
+		key, err := connector.ParseKey(string(secret))
+		if err != nil {
+			return usage(fmt.Errorf("CRMSYNC_WEBHOOK_SECRETS: secret %d %w", i+1, err))
+		}
+		keys[i] = key
+	}
+	verifier, err := connector.NewVerifier(keys)
+	if err != nil {
+		return usage(fmt.Errorf("CRMSYNC_WEBHOOK_SECRETS: %w", err))
+	}
+	metrics := connector.NewMetrics(v.registry)
+	v.receiver = connector.NewReceiver(connector.ReceiverOptions{
+		Store: v.store, Verifier: verifier, MaxBytes: v.cfg.WebhookMaxBytes, Metrics: metrics, Log: v.log,
+	})
+	v.dispatch = connector.NewDispatcher(connector.DispatcherOptions{
+		Store: v.store, Client: v.client, Mapper: v.mapper, Log: v.log, Metrics: metrics,
+		UserDeleted: connector.DeletePolicy(v.cfg.UserDeleted), OrgDeleted: connector.DeletePolicy(v.cfg.OrgDeleted),
+		BatchSize: v.cfg.Common.BatchSize, GiveUpAfter: v.cfg.GiveUpAfter, SettleTime: v.cfg.SettleTime,
+	})
+	v.work("receiver", func() error { return v.receiver.Run(ctx) })
+	v.work("dispatcher", func() error { return v.dispatch.Run(ctx) })
+	v.work("retention", func() error { return keepRetention(ctx, v.store, v.cfg, v.log) })
+	v.down.addCloser("finish work", func() error { v.working.Wait(); return nil })
+	return nil
+}
+
+func (v *service) local() http.Handler {
+	a := &api{
+		ledger: v.store, now: time.Now, log: v.log, kind: v.cfg.CRM,
+		mapping: v.mapper,
+		crm:     v.dispatch.CRMState, flush: v.receiver.Flush,
+	}
+	return localHandler(a.handler(), v.receiver.Ready)
+}
+
+// listenLocal offers the socket to the commands. A file system that knows no
+// sockets is no reason not to run.
+func (v *service) listenLocal(context.Context) error {
+	listener, err := listenSocket(v.socket)
+	if err != nil {
+		v.log.Warn("no local socket, commands cannot look into the running connector", "error", err)
+		return nil
+	}
+	v.serve("local socket", listener, newAdminServer(v.local()))
+	return nil
+}
+
+func (v *service) listenAdmin(ctx context.Context) error {
+	if v.cfg.AdminAddr == "" {
+		return nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", v.cfg.AdminAddr)
+	if err != nil {
+		return fmt.Errorf("listen for admin requests (CRMSYNC_ADMIN_ADDR): %w", err)
+	}
+	v.adminAddr = listener.Addr()
+	metrics := promhttp.HandlerFor(v.registry, promhttp.HandlerOpts{})
+	v.serve("admin listener", listener, newAdminServer(adminHandler(v.local(), metrics, string(v.cfg.AdminToken))))
+	return nil
+}
+
+func (v *service) listenPublic(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", v.cfg.ListenAddr)
+	if err != nil {
+		return fmt.Errorf("listen for webhooks (CRMSYNC_LISTEN_ADDR): %w", err)
+	}
+	v.webhookAddr = listener.Addr()
+	v.serve("public listener", listener, connector.NewServer(v.cfg.ListenAddr, v.receiver))
+	return nil
+}
+
+// serve runs a server until the service stops, then lets its requests finish.
+func (v *service) serve(name string, listener net.Listener, server *http.Server) {
+	server.ErrorLog = slog.NewLogLogger(v.log.Handler(), slog.LevelDebug) // broken clients, mostly
+	v.work(name, func() error { return server.Serve(listener) })
+	v.down.add("close "+name, func(ctx context.Context) error {
+		if err := server.Shutdown(ctx); err != nil {
+			return errors.Join(err, server.Close())
+		}
+		return nil
+	})
+}

@@ -1,0 +1,289 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"crmsync/connector/config"
+	"crmsync/state"
+	"crmsync/state/bolt"
+)
+
+// startTest runs a connector on a CRM in memory until the test ends.
+func startTest(t *testing.T, cfg *config.Config) *service {
+	t.Helper()
+	v, err := startService(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := v.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return v
+}
+
+func testConfig(t *testing.T, dir string) *config.Config {
+	t.Helper()
+	cfg, err := demoConfig(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// run executes a command line of crmsync.
+func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	code = Run(t.Context(), args, strings.NewReader(""), &out, &errOut)
+	return code, out.String(), errOut.String()
+}
+
+// sendSamples posts every sample of the demo and waits for the last one.
+func sendSamples(t *testing.T, v *service) {
+	t.Helper()
+	d := &demo{session: &session{ctx: t.Context(), stdout: io.Discard, stderr: io.Discard}, service: v, crm: v.client.(*sandboxClient).server}
+	if err := d.show(string(v.cfg.WebhookSecrets[0])); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A command prints the same about a running connector and about its file.
+func TestCommands_SayTheSameOfSocketAndFile(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	v := startTest(t, cfg)
+	sendSamples(t, v)
+	commands := [][]string{{"events", "--json"}, {"objects", "--json"}, {"events"}, {"objects"}, {"state", "verify"}}
+	var running []string
+	for _, args := range commands {
+		code, out, errOut := run(t, append(args, "--state", cfg.State)...)
+		if code != exitOK || out == "" {
+			t.Fatalf("%v of a running connector: exit code %d\n%s%s", args, code, out, errOut)
+		}
+		running = append(running, out)
+	}
+	if err := v.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for i, args := range commands {
+		if _, out, _ := run(t, append(args, "--state", cfg.State)...); out != running[i] {
+			t.Errorf("%v: of the file\n%s\nof the running connector\n%s", args, out, running[i])
+		}
+	}
+}
+
+func TestStatus_OfARunningConnector(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	v := startTest(t, cfg)
+	sendSamples(t, v)
+	resp, err := http.Post("http://"+v.webhookAddr.String()+"/webhooks", "application/json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	code, out, errOut := run(t, "status", "--json", "--state", cfg.State)
+	var got statusView
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != exitOK {
+		t.Fatalf("exit code %d, %v\n%s%s", code, err, out, errOut)
+	}
+	if !got.Running || !got.Balanced || got.Received != 6 || got.Applied != 4 || got.Stale != 1 || got.Dead != 1 || got.Duplicates != 1 {
+		t.Errorf("got %+v", got)
+	}
+	if got.CRM.Kind != "sandbox" || got.CRM.State != "ok" {
+		t.Errorf("CRM: got %+v", got.CRM)
+	}
+	if got.Rejected != 1 { // counted, though not stored yet
+		t.Errorf("rejected: got %d, want 1", got.Rejected)
+	}
+}
+
+func TestReplay_OfARunningConnector(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	v := startTest(t, cfg)
+	sendSamples(t, v)
+	code, out, errOut := run(t, "replay", "--status", "dead", "--state", cfg.State)
+	if code != exitOK || out != "1 event queued\n" {
+		t.Errorf("exit code %d\n%s%s", code, out, errOut)
+	}
+}
+
+func TestHealth_FollowsTheConnector(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	v := startTest(t, cfg)
+	for _, args := range [][]string{{"health"}, {"health", "--crm"}, {"health", "--json"}} {
+		if code, out, errOut := run(t, append(args, "--state", cfg.State)...); code != exitOK {
+			t.Errorf("%v: exit code %d\n%s%s", args, code, out, errOut)
+		}
+	}
+	v.receiver.Drain()
+	if code, out, _ := run(t, "health", "--state", cfg.State); code != exitFailed || !strings.Contains(out, "shutting down") {
+		t.Errorf("while draining: exit code %d, %s", code, out)
+	}
+}
+
+func TestService_ServesMetricsOnTheAdminListener(t *testing.T) {
+	v := startTest(t, testConfig(t, t.TempDir()))
+	resp, err := http.Get("http://" + v.adminAddr.String() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.Contains(string(text), `crmsync_webhooks_total{result="accepted"} 0`) {
+		t.Errorf("got %v\n%.500s", err, text)
+	}
+	for _, path := range []string{"/metrics", "/api/v1/status"} {
+		resp, err := http.Get("http://" + v.webhookAddr.String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound {
+			t.Errorf("public %s: answered %d", path, resp.StatusCode)
+		}
+	}
+}
+
+// A start that fails half way holds nothing: the next one works.
+func TestService_ThatCannotListenLetsGoOfTheState(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	cfg := testConfig(t, t.TempDir())
+	cfg.ListenAddr = taken.Addr().String()
+	_, err = startService(cfg, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "CRMSYNC_LISTEN_ADDR") {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := os.Lstat(cfg.State + ".sock"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket stayed: %v", err)
+	}
+	store, err := bolt.Open(cfg.State, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Close()
+}
+
+func TestService_SecondOnTheSameStateNamesTheFirst(t *testing.T) {
+	t.Parallel() // it waits for the lock
+	cfg := testConfig(t, t.TempDir())
+	startTest(t, cfg)
+	_, err := startService(testConfig(t, filepath.Dir(cfg.State)), slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("got %v", err)
+	}
+	if code, out, errOut := run(t, "status", "--state", cfg.State); code != exitOK {
+		t.Errorf("the first one's socket: exit code %d\n%s%s", code, out, errOut)
+	}
+}
+
+func TestSocket_IsForItsOwnerOnly(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	startTest(t, cfg)
+	info, err := os.Stat(cfg.State + ".sock")
+	if err != nil || info.Mode().Perm() != socketMode {
+		t.Errorf("got %v, %v", info.Mode(), err)
+	}
+}
+
+func TestSocket_LeftBehindByAKillIsReplaced(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: cfg.State + ".sock", Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.SetUnlinkOnClose(false)
+	left.Close()
+	startTest(t, cfg)
+	if code, out, errOut := run(t, "health", "--state", cfg.State); code != exitOK {
+		t.Errorf("exit code %d\n%s%s", code, out, errOut)
+	}
+}
+
+func TestSocket_NeverReplacesAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sock")
+	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := listenSocket(path); err == nil {
+		l.Close()
+		t.Error("it listens in the place of a file")
+	}
+	if text, _ := os.ReadFile(path); string(text) != "mine" {
+		t.Errorf("the file holds %q now", text)
+	}
+}
+
+// The path of a socket is short by nature, that of a state file is not.
+func TestSocket_OfALongPathIsFound(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("d", maxSocketPath))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	cfg := testConfig(t, dir)
+	v := startTest(t, cfg)
+	if code, out, errOut := run(t, "health", "--state", cfg.State); code != exitOK {
+		t.Errorf("exit code %d\n%s%s", code, out, errOut)
+	}
+	if err := v.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestDemo_ShowsEveryFate(t *testing.T) {
+	code, out, errOut := run(t, "demo", "--once")
+	if code != exitOK {
+		t.Fatalf("exit code %d\n%s%s", code, out, errOut)
+	}
+	for _, want := range []string{
+		"applied", "duplicate", "stale", "dead", "refused",
+		"BrightSales GmbH", "Lena Okafor-Braun", "BrightSales GmbH, Jonas Weber",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not shown:\n%s", want, out)
+		}
+	}
+}
+
+func TestRetention_RemovesWhatIsOlder(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p := prunerFunc(func(o state.PruneOptions) {
+		if o.EventsBefore.IsZero() || !o.PayloadsBefore.After(o.EventsBefore) || o.KeepWinners {
+			t.Errorf("got %+v", o)
+		}
+		cancel()
+	})
+	cfg := testConfig(t, t.TempDir())
+	cfg.PayloadRetention = 0 // keeps none, not even those of winners
+	if err := keepRetention(ctx, p, cfg, slog.New(slog.DiscardHandler)); err != nil {
+		t.Error(err)
+	}
+}
+
+type prunerFunc func(state.PruneOptions)
+
+func (f prunerFunc) Prune(_ context.Context, o state.PruneOptions) (state.PruneResult, error) {
+	f(o)
+	return state.PruneResult{}, nil
+}

@@ -1,0 +1,85 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"crmsync/connector/config"
+	"crmsync/crm"
+	"crmsync/mapping"
+)
+
+// setupCommand creates in the CRM what the mapping needs.
+type setupCommand struct {
+	DryRun bool `name:"dry-run" help:"Only say what would be done."`
+	JSON   bool `help:"Print JSON, one step a line."`
+}
+
+// Run prints every step, those left to a person last.
+func (c *setupCommand) Run(s *session) error {
+	cfg, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	if _, err := mapping.New(cfg.Mapping); err != nil {
+		return usage(err)
+	}
+	client, err := openClient(cfg, nil)
+	if err != nil {
+		return usage(err)
+	}
+	defer closeClient(client)
+	steps, err := provision(s.ctx, cfg, client, c.DryRun)
+	if printErr := printSteps(s.stdout, steps, c.JSON); printErr != nil {
+		return printErr
+	}
+	if err != nil {
+		return fmt.Errorf("set up %s: %w", cfg.CRM, err)
+	}
+	return nil
+}
+
+// provision makes the fields of the mapping.
+func provision(ctx context.Context, cfg *config.Config, client crm.Client, dryRun bool) ([]crm.Step, error) {
+	provisioner, ok := client.(crm.Provisioner)
+	if !ok {
+		return nil, errors.New("its API cannot create fields: crmsync check names those that are missing")
+	}
+	p := crm.Provision{Fields: map[crm.Object][]string{}, DryRun: dryRun}
+	for object, fields := range cfg.Mapping.Fields {
+		p.Fields[object] = slices.Sorted(maps.Keys(fields))
+	}
+	return provisioner.Provision(ctx, p)
+}
+
+// printSteps shows first what is done, then what is left.
+func printSteps(w io.Writer, steps []crm.Step, asJSON bool) error {
+	t := newTable(w)
+	manual := 0
+	for _, step := range steps {
+		switch {
+		case asJSON:
+			if err := printJSON(w, step); err != nil {
+				return err
+			}
+		case step.Action == crm.StepManual:
+			manual++
+		default:
+			t.row(string(step.Object), step.Field, step.Action, step.Note)
+		}
+	}
+	if err := t.flush(); err != nil || manual == 0 {
+		return err
+	}
+	fmt.Fprintf(w, "\nLeft to do by hand:\n")
+	for _, step := range steps {
+		if step.Action == crm.StepManual {
+			t.row("  "+string(step.Object), step.Field, step.Note)
+		}
+	}
+	return t.flush()
+}

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"runtime/debug"
+)
+
+// version is set by the linker: -ldflags "-X crmsync/connector/app.version=v1.2.3".
+var version string
+
+// versionCommand prints the version.
+type versionCommand struct {
+	JSON bool `help:"Print JSON."`
+}
+
+// versionView is the JSON of version.
+type versionView struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"` // of the source; "" when unknown
+	Go       string `json:"go"`
+}
+
+// Run prints the version, the commit and the Go release.
+func (c *versionCommand) Run(s *session) error {
+	v := buildVersion()
+	if c.JSON {
+		return printJSON(s.stdout, v)
+	}
+	text := "crmsync " + v.Version
+	if v.Revision != "" {
+		text += " (" + v.Revision + ")"
+	}
+	_, err := fmt.Fprintln(s.stdout, text+", "+v.Go)
+	return err
+}
+
+func buildVersion() versionView {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return versionView{Version: cmp.Or(version, "unknown")}
+	}
+	v := versionView{Version: cmp.Or(version, info.Main.Version, "unknown"), Go: info.GoVersion}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			v.Revision = setting.Value
+		}
+	}
+	return v
+}
