@@ -49,14 +49,14 @@ func (d document) html(limit int) string {
 	full := htmlWriter{room: limit}
 	full.document(d)
 	if full.cut == 0 {
-		return full.b.String()
+		return string(full.out)
 	}
 	// The note is longest for everything that there is to cut.
 	reserve := utf8.RuneCountInString(cutNote(full.cut + full.written))
 	w := htmlWriter{room: limit - reserve}
 	w.document(d)
 	if note := cutNote(w.cut); w.room >= 0 {
-		return w.b.String() + note
+		return string(w.out) + note
 	}
 	return ""
 }
@@ -66,7 +66,7 @@ func cutNote(n int) string { return fmt.Sprintf("<p>(cut by %d characters)</p>",
 // htmlWriter writes HTML until room is used up, and counts the characters of
 // text that it wrote and that it had to leave out.
 type htmlWriter struct {
-	b       strings.Builder
+	out     []byte
 	room    int
 	full    bool // nothing more is written
 	written int
@@ -96,16 +96,22 @@ func (w *htmlWriter) document(d document) {
 }
 
 // element writes a tag around what inner writes. The closing tag is paid for
-// before the opening one is written.
+// before the opening one is written. A tag around nothing is taken back when
+// that is because there was no room.
 func (w *htmlWriter) element(tag string, inner func()) {
 	before, after := "<"+tag+">", "</"+tag+">"
+	start := len(w.out)
 	open := w.take(len(before) + len(after))
 	if open {
-		w.b.WriteString(before)
+		w.out = append(w.out, before...)
 	}
 	inner()
-	if open {
-		w.b.WriteString(after)
+	switch {
+	case !open:
+	case w.full && len(w.out) == start+len(before):
+		w.out = w.out[:start]
+	default:
+		w.out = append(w.out, after...)
 	}
 }
 
@@ -121,7 +127,7 @@ func (w *htmlWriter) text(s string) {
 			continue
 		}
 		w.written++
-		w.b.WriteString(out)
+		w.out = append(w.out, out...)
 	}
 }
 

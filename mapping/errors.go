@@ -118,6 +118,9 @@ func runtimeMessage(err error) string {
 
 // nearest returns the candidate that name was probably meant to be.
 func nearest(name string, candidates []string) string {
+	if len(name) > maxKey {
+		return ""
+	}
 	best, bestDistance := "", (len(name)+2)/3+1
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < bestDistance {
@@ -127,23 +130,29 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
-// distance is Levenshtein's, by bytes: names are ASCII.
+// distance counts the bytes to insert, drop, replace or swap with their
+// neighbour to get from a to b.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
 	}
-	for i := range len(a) {
-		previous := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := previous
-			if a[i] != b[j] {
-				cost++
+	for j := range len(b) + 1 {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
 			}
-			previous = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+			d := min(rows[i-1][j-1]+cost, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, rows[i-2][j-2]+1)
+			}
+			rows[i][j] = d
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

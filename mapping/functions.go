@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // for timezone() in images without zone files
 	"unicode"
 
 	"github.com/expr-lang/expr"

@@ -20,7 +20,7 @@ var everyFeature = map[string]string{
 	"activity.average":  `averageScore(call)`,
 	"activity.millis":   `durationMillis(call)`,
 	"activity.personas": `join(map(call.prospects, .name), ", ")`,
-	"activity.best":     `max(map(call.analysis, .score))`,
+	"activity.best":     `max(map(filter(call.analysis, .score != nil), .score))`,
 	"activity.all":      `string(raw)`,
 	"activity.number":   `int(call.title)`,
 	"contact.first":     `firstName(user.name)`,

@@ -2,7 +2,9 @@ package mapping
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,3 +114,5 @@ func evaluate(tb testing.TB, ev *Event, source string) (any, []Withheld) {
 	}
 	return out.Records[0].Fields["f"], out.Withheld
 }
+
+func sortedNames(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

@@ -34,6 +34,14 @@ type usedName struct {
 	of   reflect.Type
 }
 
+// Reset and ShouldRepeat make expr run the rewriter right before it checks the
+// types. A check in between would mark calls as checked, and mistakes in their
+// arguments would pass.
+func (r *rewriter) Reset() {}
+
+// ShouldRepeat says that one run is enough.
+func (r *rewriter) ShouldRepeat() bool { return false }
+
 // Visit is called for every node, children first.
 func (r *rewriter) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
@@ -47,6 +55,10 @@ func (r *rewriter) Visit(node *ast.Node) {
 		r.member(node, n)
 	case *ast.BuiltinNode:
 		r.builtin(node, n)
+	case *ast.CallNode:
+		// expr takes the nature of a call for granted when it has one, and
+		// would not check the arguments after they were rewritten.
+		n.SetNature(nature.Nature{})
 	}
 }
 
@@ -69,8 +81,6 @@ func (r *rewriter) member(node *ast.Node, n *ast.MemberNode) {
 		replace(node, was, &ast.ChainNode{Node: n})
 	}
 	if isScalarPointer((*node).Type()) {
-		// Without a nature: expr takes that of a call for granted, if it has
-		// one, and would not check the argument.
 		ast.Patch(node, &ast.CallNode{
 			Callee:    &ast.IdentifierNode{Value: valueFunction},
 			Arguments: []ast.Node{*node},
