@@ -13,6 +13,7 @@ import (
 type Metrics struct {
 	webhooks   *prometheus.CounterVec
 	keyMatches *prometheus.CounterVec
+	delivery   deliveryMetrics
 }
 
 // NewMetrics registers the metrics with reg; with nil they are kept but not
@@ -20,6 +21,7 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	auto := promauto.With(reg)
 	m := &Metrics{
+		delivery: newDeliveryMetrics(reg),
 		webhooks: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "crmsync_webhooks_total",
 			Help: "Webhook requests by what became of them.",

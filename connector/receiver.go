@@ -237,7 +237,7 @@ func (rc *Receiver) logStore(err error) {
 		return
 	}
 	if err != nil {
-		rc.log.Error("events cannot be stored, senders are asked to come again", "error", err)
+		rc.log.Error("events cannot be stored, senders are asked to come again", keyError, err)
 		return
 	}
 	rc.log.Info("events are stored again")

@@ -91,7 +91,7 @@ func (rc *Receiver) Run(ctx context.Context) error {
 			return err
 		}
 		if err != nil {
-			rc.log.Warn("rejected requests could not be counted, will try again", "error", err)
+			rc.log.Warn("rejected requests could not be counted, will try again", keyError, err)
 		}
 		select {
 		case <-ctx.Done():

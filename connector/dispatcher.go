@@ -1,0 +1,355 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+	"crmsync/state"
+)
+
+// Sizes and times of the dispatcher.
+const (
+	// claimBatches sizes a claim in batches, so that records of one object,
+	// which are only a part of the events, fill theirs.
+	claimBatches = 10
+	// claimBytes bounds the payloads that a round holds in memory.
+	claimBytes = 64 << 20
+	// drainBatch is how many waiting links are made between two rounds.
+	drainBatch = 1000
+	// drainTime is how long work in flight may go on after a shutdown began.
+	drainTime = 8 * time.Second
+	// settleTimeout bounds a commit that outlives its context.
+	settleTimeout = 10 * time.Second
+	// idleCheck is how often a quiet dispatcher looks without being woken.
+	idleCheck = time.Minute
+	// storeRetry is the wait after the state could not be read or written.
+	storeRetry = time.Second
+)
+
+// DeletePolicy says what a deleted user or organisation means for its record.
+type DeletePolicy string
+
+// The policies.
+const (
+	DeleteMark    DeletePolicy = "mark"    // write the mapping with deleted true
+	DeleteArchive DeletePolicy = "archive" // take the record away, if we created it
+	DeleteIgnore  DeletePolicy = "ignore"  // nothing
+)
+
+// DispatcherOptions are what a Dispatcher works with. Store, Client, Mapper and
+// Log are required.
+type DispatcherOptions struct {
+	Store  state.Store
+	Client crm.Client
+	Mapper *mapping.Mapper
+	Log    *slog.Logger
+
+	UserDeleted, OrgDeleted DeletePolicy  // default DeleteMark
+	BatchSize               int           // records per request; 0: the client's maximum
+	GiveUpAfter             time.Duration // default 24h
+	SettleTime              time.Duration // default 2m
+	Metrics                 *Metrics      // default: not registered
+}
+
+// Dispatcher delivers pending events to the CRM, in rounds, one at a time.
+type Dispatcher struct {
+	store   state.Store
+	client  crm.Client
+	mapper  *mapping.Mapper
+	log     *slog.Logger
+	metrics *Metrics
+
+	policies    map[mapping.Kind]DeletePolicy
+	batch       int
+	giveUpAfter time.Duration
+	settleTime  time.Duration
+
+	gate    *gate
+	owners  *ownerTable
+	binding *state.Binding // of the account; nil until it is known
+
+	// Used by the goroutine of Run only.
+	streaks  map[crm.Object]streak
+	troubles map[uint64]*trouble // by Seq, of pending events
+
+	running sync.Mutex // held by Run
+}
+
+// NewDispatcher returns a dispatcher that Run starts. It panics when a required
+// option is missing: that is a mistake in the program.
+func NewDispatcher(o DispatcherOptions) *Dispatcher {
+	if o.Store == nil || o.Client == nil || o.Mapper == nil || o.Log == nil {
+		panic("connector: NewDispatcher needs a Store, a Client, a Mapper and a Log")
+	}
+	d := &Dispatcher{
+		store: o.Store, client: o.Client, mapper: o.Mapper, log: o.Log, metrics: o.Metrics,
+		policies: map[mapping.Kind]DeletePolicy{
+			mapping.KindUser: orDefault(o.UserDeleted, DeleteMark),
+			mapping.KindOrg:  orDefault(o.OrgDeleted, DeleteMark),
+		},
+		batch:       o.BatchSize,
+		giveUpAfter: orDefault(o.GiveUpAfter, 24*time.Hour),
+		settleTime:  orDefault(o.SettleTime, 2*time.Minute),
+		gate:        newGate(),
+		streaks:     map[crm.Object]streak{},
+		troubles:    map[uint64]*trouble{},
+	}
+	if d.metrics == nil {
+		d.metrics = NewMetrics(nil)
+	}
+	d.owners = &ownerTable{}
+	return d
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// CRMState says whether the CRM takes records now. Safe for concurrent use.
+func (d *Dispatcher) CRMState() CRMState {
+	return d.gate.snapshot(d.client.Properties().Name)
+}
+
+// Run delivers until ctx ends; then work in flight gets 8 s. It returns nil
+// after a shutdown, and state.ErrBinding when the state belongs to another CRM
+// account.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	d.running.Lock()
+	defer d.running.Unlock()
+	// What was sent must be settled: work outlives ctx, for a while.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTime, cancel) })
+	defer stop()
+	for ctx.Err() == nil {
+		wait, err := d.step(work)
+		switch {
+		case errors.Is(err, state.ErrBinding):
+			return err
+		case errors.Is(err, state.ErrClosed):
+			return err
+		case err != nil:
+			d.log.Error("round failed", keyError, err)
+			wait = storeRetry
+		}
+		d.sleep(ctx, wait)
+	}
+	return nil
+}
+
+// sleep waits until something may have become claimable.
+func (d *Dispatcher) sleep(ctx context.Context, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	wake := d.store.Wake()
+	if d.gate.wait() > 0 {
+		wake = nil // new events change nothing while the account is held
+	}
+	select {
+	case <-ctx.Done():
+	case <-wake:
+	case <-timer.C:
+	}
+}
+
+// step does one round, if anything can be done, and returns how long to wait
+// before the next.
+func (d *Dispatcher) step(ctx context.Context) (time.Duration, error) {
+	if wait := d.gate.wait(); wait > 0 {
+		return wait, nil
+	}
+	if held, err := d.look(ctx); held || err != nil {
+		return d.gate.wait(), err
+	}
+	paused, next := d.gate.paused()
+	claim, err := d.store.Claim(ctx, state.ClaimOptions{
+		Max: d.claimSize(), MaxBytes: claimBytes, Paused: paused, SettleTime: d.settleTime,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("claim: %w", err)
+	}
+	if len(claim.Events) > 0 {
+		if err := d.round(ctx, claim); err != nil {
+			return 0, err
+		}
+	}
+	more := false
+	if d.gate.wait() == 0 {
+		if more, err = d.drain(ctx); err != nil {
+			return 0, fmt.Errorf("drain waiting links: %w", err)
+		}
+	}
+	if more || len(claim.Events) > 0 {
+		return 0, nil
+	}
+	return untilNext(claim.Next, next), nil
+}
+
+// untilNext is the time to the earlier of two instants, zero ones left out.
+func untilNext(times ...time.Time) time.Duration {
+	wait := idleCheck
+	for _, t := range times {
+		if !t.IsZero() {
+			wait = min(wait, max(time.Until(t), time.Millisecond))
+		}
+	}
+	return wait
+}
+
+// claimSize is one event while the account is being probed.
+func (d *Dispatcher) claimSize() int {
+	if d.gate.probing("") {
+		return 1
+	}
+	return claimBatches * d.batchSize()
+}
+
+func (d *Dispatcher) batchSize() int {
+	most := max(d.client.Properties().MaxBatch, 1)
+	if d.batch > 0 {
+		return min(d.batch, most)
+	}
+	return most
+}
+
+func (d *Dispatcher) deletePolicy(kind mapping.Kind) DeletePolicy {
+	return orDefault(d.policies[kind], DeleteMark)
+}
+
+// round takes one claim to its settlement. On an error nothing is settled and
+// the events are given back.
+func (d *Dispatcher) round(ctx context.Context, claim state.Claim) error {
+	r := d.newRound(claim)
+	err := r.run(ctx)
+	if err == nil {
+		err = d.settle(ctx, r.settlement())
+	}
+	if err != nil {
+		seqs := make([]uint64, len(claim.Events))
+		for i, ev := range claim.Events {
+			seqs[i] = ev.Seq
+		}
+		return errors.Join(err, d.store.Release(context.WithoutCancel(ctx), seqs...))
+	}
+	return nil
+}
+
+// settle commits even when ctx has ended: what the CRM took must be remembered.
+func (d *Dispatcher) settle(ctx context.Context, b state.Batch) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if len(b.Links) > 0 {
+		b.Binding = d.binding
+	}
+	if err := d.store.Settle(ctx, b); err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
+	for _, s := range b.Settlements {
+		if s.Status != state.Pending {
+			delete(d.troubles, s.Seq)
+		}
+	}
+	return nil
+}
+
+// look checks what has to be checked before writing goes on: whose account it
+// is, refused credentials, paused objects. It reports whether writing is held.
+func (d *Dispatcher) look(ctx context.Context) (held bool, err error) {
+	if d.binding == nil {
+		if held, err := d.bind(ctx); held || err != nil {
+			return held, err
+		}
+	}
+	account, objects := d.gate.due()
+	if account {
+		if err := d.client.Ping(ctx); err != nil {
+			return d.trip("", err), nil
+		}
+		d.gate.probe("")
+	}
+	for _, object := range objects {
+		if err := d.checkObject(ctx, object); err != nil {
+			if d.trip(object, err) {
+				return true, nil
+			}
+			continue
+		}
+		d.gate.probe(object)
+	}
+	return false, nil
+}
+
+// bind makes sure that the state belongs to the account behind the credentials.
+func (d *Dispatcher) bind(ctx context.Context) (held bool, err error) {
+	account, err := d.client.Account(ctx)
+	if err != nil {
+		return d.trip("", err), nil
+	}
+	props := d.client.Properties()
+	b := &state.Binding{Kind: props.Name, Account: account, IDField: props.IDField}
+	if err := d.store.Bind(ctx, *b); err != nil {
+		return false, err
+	}
+	d.binding = b
+	return false, nil
+}
+
+// checkObject looks whether what paused an object has been mended.
+func (d *Dispatcher) checkObject(ctx context.Context, object crm.Object) error {
+	if d.owners.failed() && d.mapper.UsesOwner(object) {
+		if err := d.owners.load(ctx, d.client); err != nil {
+			return ownersError(err)
+		}
+	}
+	describer, ok := d.client.(crm.Describer)
+	if !ok {
+		return nil
+	}
+	schema, err := describer.Describe(ctx, object)
+	if err != nil {
+		return err
+	}
+	for _, field := range append(d.mapper.Fields(object), d.client.Properties().IDField) {
+		if f, ok := schema.Fields[field]; !ok || f.ReadOnly {
+			what := "does not exist in the CRM"
+			if ok {
+				what = "cannot be written"
+			}
+			return &crm.Error{
+				Kind: crm.Misconfigured, Field: field,
+				Message: fmt.Sprintf("%s: field %s of %s %s", d.mapper.Variable(object, field), field, schema.Name, what),
+			}
+		}
+	}
+	return nil
+}
+
+// trip holds the account, or the object, because of an error outside a round.
+// It reports whether the account is held now.
+func (d *Dispatcher) trip(object crm.Object, err error) bool {
+	e := *crm.AsError(err)
+	e.Message = scrub(e.Message)
+	if object == "" && (e.Kind != crm.Unauthorized && e.Kind != crm.RateLimited) {
+		e.Kind = crm.Unavailable
+	}
+	if object != "" && concernsRecord(&e) {
+		e.Kind = crm.Misconfigured
+	}
+	if d.gate.trip(object, &e, e.Error()) {
+		d.log.Warn("writing is held", keyObject, string(object), keyReason, e.Error())
+	}
+	return d.gate.wait() > 0
+}

@@ -1,0 +1,29 @@
+// Package connector moves events from the webhook to the CRM.
+//
+// The receiver verifies a delivery and commits it to the state before it
+// answers. The dispatcher takes whatever is pending in rounds: it claims
+// events, decodes and maps them, plans one write per record key, sends the
+// writes in batches, and settles the whole round in one transaction. There is
+// one round at a time, so two writes of one record never overlap (I4), and the
+// size of a round follows the load: a quiet connector delivers each event at
+// once, a busy one fills its batches.
+//
+//	receiver.go    POST /webhooks            → state.Accept
+//	dispatcher.go  claim → round → settle, and the waits between
+//	round.go       decode and map what was claimed, collect outcomes
+//	plan.go        who wins, what is unchanged, what has to be written
+//	write.go       batches, halving, what each failure means
+//	links.go       links between records, those that wait included
+//	gate.go        pauses, breaker, rate limit: whether writing makes sense now
+//
+// A failure is about one record (it ends dead, or tries again later), about one
+// object (the object pauses) or about the account (writing pauses). Acceptance
+// never pauses.
+//
+// Example:
+//
+//	d := connector.NewDispatcher(connector.DispatcherOptions{
+//		Store: store, Client: client, Mapper: mapper, Log: log,
+//	})
+//	err := d.Run(ctx) // until ctx ends; drains what is in flight
+package connector

@@ -1,0 +1,263 @@
+package connector
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"crmsync/crm"
+	"crmsync/state"
+)
+
+// edge is one link to make or to remove, and whom to tell.
+type edge struct {
+	crm.Link
+	record state.Lane
+	target state.Lane
+	job    *job             // of a record of this round
+	ready  *state.ReadyLink // of a link that was waiting
+}
+
+// writeLinks makes the links of records that the CRM has just taken. Adapters
+// that write links with the record have done so already.
+func (w *writer) writeLinks(ctx context.Context, jobs []*job) {
+	var edges []*edge
+	_, separate := w.client.(crm.Linker)
+	for _, j := range jobs {
+		if j.result.Action == crm.Created || j.result.RemoteID != j.link.RemoteID || j.ev.Force {
+			for i := range j.targets { // a new record has no links, whatever we remember
+				j.targets[i].Made = false
+			}
+		}
+		for _, t := range w.missing(j) {
+			if separate {
+				edges = append(edges, w.edge(j, t, false))
+			} else {
+				j.made(t.Lane)
+			}
+		}
+		if separate {
+			for _, t := range j.unlink {
+				edges = append(edges, w.edge(j, t, true))
+			}
+		}
+	}
+	w.sendEdges(ctx, edges)
+}
+
+func (w *writer) edge(j *job, t state.Target, remove bool) *edge {
+	return &edge{
+		Link: crm.Link{
+			From:   crm.Ref{Object: w.object, Key: j.lane.Key, RemoteID: j.result.RemoteID},
+			To:     crm.Ref{Object: crm.Object(t.Object), Key: t.Key, RemoteID: w.links[t.Lane].RemoteID},
+			Remove: remove,
+		},
+		record: j.lane.Lane, target: t.Lane, job: j,
+	}
+}
+
+// made marks a wanted target as linked.
+func (j *job) made(target state.Lane) {
+	for i := range j.targets {
+		if j.targets[i].Lane == target {
+			j.targets[i].Made = true
+		}
+	}
+}
+
+// sendEdges sends links grouped as a Linker wants them: removals first, so
+// that a limit of one link per record does not refuse its successor.
+func (r *round) sendEdges(ctx context.Context, edges []*edge) {
+	linker, ok := r.client.(crm.Linker)
+	if !ok {
+		return
+	}
+	type group struct {
+		remove   bool
+		from, to crm.Object
+	}
+	groups := map[group][]*edge{}
+	for _, e := range edges {
+		g := group{e.Remove, e.From.Object, e.To.Object}
+		groups[g] = append(groups[g], e)
+	}
+	keys := make([]group, 0, len(groups))
+	for g := range groups {
+		keys = append(keys, g)
+	}
+	slices.SortFunc(keys, func(a, b group) int {
+		if a.remove != b.remove {
+			if a.remove {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
+	})
+	for _, g := range keys {
+		r.linkDelivery(g.from, linker).run(ctx, groups[g])
+	}
+}
+
+func (r *round) linkDelivery(object crm.Object, linker crm.Linker) *delivery[*edge] {
+	return &delivery[*edge]{
+		gate: r.gate, object: object, max: max(r.client.Properties().MaxLinks, 1),
+		lane: func(e *edge) state.Lane { return e.record },
+		send: func(ctx context.Context, edges []*edge) ([]error, error) {
+			links := make([]crm.Link, len(edges))
+			for i, e := range edges {
+				links[i] = e.Link
+			}
+			return linker.Link(ctx, links)
+		},
+		reason: func(_ []*edge, e *crm.Error) string {
+			clean := *e
+			clean.Message = scrub(e.Message)
+			return clean.Error()
+		},
+		arrived: r.linked,
+		failed:  r.linkFailed,
+		alone:   func(e *edge, _ *crm.Error) { r.linkLater(e) },
+		later:   r.linkLater,
+		held: func(reason string) {
+			r.log.Warn("writing is held", keyObject, string(object), keyReason, reason)
+		},
+	}
+}
+
+// linked notes a link that exists, or is gone, as wanted.
+func (r *round) linked(e *edge) {
+	r.gate.arrived(e.From.Object)
+	switch {
+	case e.ready != nil:
+		r.drained(e, true)
+	case !e.Remove:
+		e.job.made(e.target)
+	}
+}
+
+// linkFailed decides about a link that the CRM refuses. Its record stays.
+func (r *round) linkFailed(e *edge, err *crm.Error) {
+	clean := *err
+	clean.Message = scrub(err.Message)
+	switch {
+	case e.Remove && err.Kind == crm.NotFound: // nothing left to remove
+	case err.Kind == crm.NotFound:
+		r.sideGone(e, err.Missing)
+	case e.ready != nil:
+		// Its event has ended; the event is planned again and ends dead there.
+		r.drained(e, false)
+		r.batch.Requeue = append(r.batch.Requeue, e.record)
+	default:
+		e.job.linkErr = &clean
+	}
+}
+
+// sideGone forgets the side of a link that somebody removed from the CRM, and
+// queues the event that wrote it, which writes it again by its key.
+func (r *round) sideGone(e *edge, missing *crm.Ref) {
+	gone := e.target
+	if missing != nil && missing.RemoteID == e.From.RemoteID && missing.Object == e.From.Object {
+		gone = e.record
+		if e.job != nil { // written a moment ago: try the whole job again
+			e.job.linkWait = true
+			return
+		}
+		r.drained(e, false)
+	}
+	known := r.links[gone]
+	if known.RemoteID == "" {
+		return
+	}
+	known.Lane, known.RemoteID, known.Hash = gone, "", nil
+	r.remember(known)
+	r.batch.Requeue = append(r.batch.Requeue, gone)
+}
+
+func (r *round) linkLater(e *edge) {
+	if e.job != nil {
+		e.job.linkWait = true
+	}
+}
+
+// drain makes links that were waiting for their target. It reports whether
+// there may be more.
+func (d *Dispatcher) drain(ctx context.Context) (more bool, err error) {
+	ready, err := d.store.ReadyLinks(ctx, drainBatch)
+	if err != nil || len(ready) == 0 {
+		return false, err
+	}
+	r := d.newRound(state.Claim{})
+	var edges []*edge
+	for i := range ready {
+		l := &ready[i]
+		r.links[l.Record], r.links[l.Target] = l.RecordLink, l.TargetLink
+		e := &edge{record: l.Record, target: l.Target, ready: l, Link: crm.Link{
+			From: crm.Ref{Object: crm.Object(l.Record.Object), Key: l.Record.Key, RemoteID: l.RecordLink.RemoteID},
+			To:   crm.Ref{Object: crm.Object(l.Target.Object), Key: l.Target.Key, RemoteID: l.TargetLink.RemoteID},
+		}}
+		wanted := slices.Contains(l.RecordLink.Targets, state.Target{Lane: l.Target})
+		switch {
+		case !wanted || l.RecordLink.RemoteID == "" || l.RecordLink.Gone:
+			r.drained(e, false)
+		case !d.gate.closed(e.From.Object):
+			edges = append(edges, e)
+		}
+	}
+	if _, ok := d.client.(crm.Linker); ok {
+		r.sendEdges(ctx, edges)
+	} else {
+		r.upsertEdges(ctx, edges)
+	}
+	progress := len(r.batch.Drained) > 0 || len(r.put) > 0
+	if !progress {
+		return false, nil
+	}
+	return true, d.settle(ctx, r.settlement())
+}
+
+// drained takes a waiting link off the list, as made or as not wanted.
+func (r *round) drained(e *edge, made bool) {
+	r.batch.Drained = append(r.batch.Drained, e.ready.Waiting)
+	if !made {
+		return
+	}
+	link := r.links[e.record]
+	link.Targets = slices.Clone(link.Targets)
+	for i := range link.Targets {
+		if link.Targets[i].Lane == e.target {
+			link.Targets[i].Made = true
+		}
+	}
+	r.remember(link)
+}
+
+// upsertEdges writes waiting links through adapters that keep them in the
+// record: an update with links and no fields.
+func (r *round) upsertEdges(ctx context.Context, edges []*edge) {
+	for _, object := range crm.Objects() {
+		var own []*edge
+		seen := map[state.Lane]bool{} // a record once in a batch; the rest is drained next
+		for _, e := range edges {
+			if e.From.Object == object && !seen[e.record] {
+				seen[e.record] = true
+				own = append(own, e)
+			}
+		}
+		d := r.linkDelivery(object, nil)
+		d.max = r.batchSize()
+		d.send = func(ctx context.Context, edges []*edge) ([]error, error) {
+			records := make([]crm.Record, len(edges))
+			for i, e := range edges {
+				records[i] = crm.Record{Object: object, Key: e.record.Key, RemoteID: e.From.RemoteID, Links: []crm.Ref{e.To}}
+			}
+			results, err := r.client.Upsert(ctx, object, records)
+			errs := make([]error, len(results))
+			for i, res := range results {
+				errs[i] = res.Err
+			}
+			return errs, err
+		}
+		d.run(ctx, own)
+	}
+}

@@ -1,0 +1,109 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+)
+
+// ownerRefresh is how often, at most, an unknown owner makes the table load again.
+const ownerRefresh = 5 * time.Minute
+
+// ownerTable is the CRM's owners by e-mail, loaded before mapping so that the
+// mapper stays pure. A table that cannot be loaded pauses the objects that use
+// it: a failed look-up is never "no owner".
+type ownerTable struct {
+	known  mapping.Owners
+	loaded time.Time // last attempt
+	err    error     // of the last attempt
+}
+
+// table returns the owners for the events of a round, loading them when it is
+// the first that needs them. Without a table it pauses the objects that need
+// one and returns nil.
+func (t *ownerTable) table(ctx context.Context, r *round) mapping.Owners {
+	if t.known != nil || !r.needsOwners() {
+		return t.known
+	}
+	if err := t.load(ctx, r.client); err != nil {
+		r.holdForOwners(err)
+	}
+	return t.known
+}
+
+// refresh loads the table again because an owner was not found, unless that
+// has been tried lately. It reports whether the table is new.
+func (t *ownerTable) refresh(ctx context.Context, r *round) bool {
+	if t.known == nil || time.Since(t.loaded) < ownerRefresh {
+		return false
+	}
+	before := t.known
+	if err := t.load(ctx, r.client); err != nil {
+		t.known = before
+		t.loaded = time.Time{} // the miss is not answered: the next round asks again
+		r.holdForOwners(err)
+		return false
+	}
+	return true
+}
+
+func (t *ownerTable) failed() bool { return t.err != nil }
+
+func (t *ownerTable) load(ctx context.Context, client crm.Client) error {
+	t.loaded = time.Now()
+	t.err = nil
+	finder, ok := client.(crm.OwnerFinder)
+	if !ok {
+		t.known = mapping.Owners{}
+		return nil
+	}
+	owners, err := finder.Owners(ctx)
+	if err != nil {
+		t.err = err
+		return err
+	}
+	t.known = make(mapping.Owners, len(owners))
+	for _, o := range owners {
+		if o.Active && o.Email != "" {
+			t.known[strings.ToLower(o.Email)] = o.ID
+		}
+	}
+	return nil
+}
+
+func (r *round) needsOwners() bool {
+	for _, ev := range r.events {
+		if ev.ended == nil && r.mapper.NeedsOwners(ev.decoded) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdForOwners pauses what uses owners, or the account when that is the matter.
+func (r *round) holdForOwners(err error) {
+	if e := crm.AsError(err); e.Status == 401 || e.Kind == crm.RateLimited {
+		r.trip("", err)
+		return
+	}
+	for _, object := range crm.Objects() {
+		if r.mapper.UsesOwner(object) {
+			r.trip(object, ownersError(err))
+		}
+	}
+}
+
+// ownersError words a failed load as a matter of the objects that use owners.
+func ownersError(err error) error {
+	e := *crm.AsError(err)
+	if errors.Is(err, context.Canceled) {
+		return &e
+	}
+	e.Kind = crm.Misconfigured
+	e.Op = "load the owners that owner() looks up"
+	return &e
+}

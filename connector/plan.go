@@ -1,0 +1,258 @@
+package connector
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+	"crmsync/state"
+)
+
+// task says how a job is carried out.
+type task uint8
+
+const (
+	taskWrite   task = iota // send the fields, then the links
+	taskLink                // the fields are as last written; links are missing
+	taskArchive             // take the record away
+	taskNothing             // the CRM is as it should be
+)
+
+// job is the winner of one lane and what it takes to make it true.
+type job struct {
+	*candidate
+	lane    *lane
+	task    task
+	rec     crm.Record
+	hash    []byte         // of the fields as mapped and the targets as wanted
+	targets []state.Target // as wanted; Made as far as known
+	unlink  []state.Target // made earlier, not wanted any more
+	link    state.Link     // as it was before the job
+
+	result   crm.Result
+	withheld string      // field left out because a living record holds its value
+	holder   state.Lane  // who holds it
+	takeOver *state.Lane // whose record this job takes over
+	attempts int         // conflicts met so far
+	linkErr  *crm.Error  // a link that the CRM refuses for good
+	linkWait bool        // links have to be tried again
+}
+
+// plan returns the jobs of one object: for each lane the newest event that is
+// not older than what was written before. Events that are beaten end here.
+func (r *round) plan(object crm.Object) []*job {
+	var jobs []*job
+	for _, key := range r.order {
+		l := r.lanes[key]
+		if key.Object != string(object) || l.done {
+			continue
+		}
+		if j := r.winner(l); j != nil {
+			jobs = append(jobs, j)
+		} else {
+			l.done = true
+		}
+	}
+	return jobs
+}
+
+// winner returns the job of a lane's newest candidate, or nil when none of the
+// candidates has anything to say.
+func (r *round) winner(l *lane) *job {
+	link := r.links[l.Lane]
+	for len(l.candidates) > 0 {
+		c := l.candidates[0]
+		if !link.Version.IsZero() && c.version.Compare(link.Version) < 0 {
+			r.stale(c, link.Version.EventID)
+			l.candidates = l.candidates[1:]
+			continue
+		}
+		j := r.job(l, c)
+		if l.refused != nil && bytes.Equal(l.refused.hash, j.hash) {
+			r.dead(j, state.ReasonRefused, l.refused.err)
+			continue
+		}
+		if j.task == taskNothing {
+			r.finish(j)
+			return nil
+		}
+		return j
+	}
+	return nil
+}
+
+// job works out what candidate c wants of the CRM.
+func (r *round) job(l *lane, c *candidate) *job {
+	link := r.links[l.Lane]
+	link.Lane = l.Lane
+	j := &job{candidate: c, lane: l, link: link}
+	if r.takesAway(c, link) {
+		j.task = taskArchive
+		if link.RemoteID == "" {
+			j.task = taskNothing
+		}
+		return j
+	}
+	j.rec = crm.Record{
+		Object: c.rec.Object, Key: c.rec.Key, RemoteID: link.RemoteID, OccurredAt: c.ev.decoded.Timestamp,
+		Fields: c.rec.Fields, Adopted: link.Adopted,
+	}
+	_, j.rec.InDoubt = r.inDoubt[l.Lane]
+	r.aim(j)
+	j.hash = hashOf(j.rec.Fields, j.targets)
+	same := link.RemoteID != "" && bytes.Equal(link.Hash, j.hash) && !c.ev.Force &&
+		// The writer of a record that had to do without a value tries again.
+		(link.Withheld == "" || link.Version.EventID != c.ev.ID)
+	switch {
+	case !same:
+		j.task = taskWrite
+	case len(r.missing(j)) > 0 || len(j.unlink) > 0:
+		j.task = taskLink
+	default:
+		j.task = taskNothing
+	}
+	return j
+}
+
+// takesAway reports whether c removes the record from the CRM, or finds it
+// removed. Records that a person created are only marked.
+func (r *round) takesAway(c *candidate, link state.Link) bool {
+	if c.rec.Verb != mapping.Deleted {
+		return false
+	}
+	_, can := r.client.(crm.Archiver)
+	return link.Gone || (can && !link.Adopted && r.deletePolicy(c.ev.decoded.Kind) == DeleteArchive)
+}
+
+// aim works out the links: those wanted, and those made earlier that are not.
+func (r *round) aim(j *job) {
+	for _, t := range j.candidate.rec.Targets {
+		key := laneOf(t.Lane)
+		to := r.links[key]
+		if to.Gone || (t.OnlyKnown && to.RemoteID == "") {
+			continue
+		}
+		made := slices.Contains(j.link.Targets, state.Target{Lane: key, Made: true})
+		j.targets = append(j.targets, state.Target{Lane: key, Made: made})
+	}
+	for _, old := range j.link.Targets {
+		wanted := slices.ContainsFunc(j.targets, func(t state.Target) bool { return t.Lane == old.Lane })
+		if !wanted && old.Made && r.links[old.Lane].RemoteID != "" {
+			j.unlink = append(j.unlink, old)
+		}
+	}
+}
+
+// missing returns the wanted targets that are known and not linked yet.
+func (r *round) missing(j *job) []state.Target {
+	var out []state.Target
+	for _, t := range j.targets {
+		if !t.Made && r.links[t.Lane].RemoteID != "" {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// hashOf tells whether two plans of a record are the same. It covers the keys
+// of the link targets, not whether the links exist already.
+func hashOf(fields crm.Fields, targets []state.Target) []byte {
+	keys := make([]string, 0, len(targets))
+	for _, t := range targets {
+		keys = append(keys, t.Lane.String())
+	}
+	slices.Sort(keys)
+	// Maps are encoded with sorted keys, and every value type of Fields encodes.
+	data, err := json.Marshal([]any{fields, keys})
+	if err != nil {
+		return nil // never equal to anything: the record is written
+	}
+	sum := sha256.Sum256(data)
+	return sum[:16]
+}
+
+// stale ends one record of an event that a newer one has beaten.
+func (r *round) stale(c *candidate, by string) {
+	rec := c.ev.records[laneOf(c.rec.Lane)]
+	rec.Status, rec.Action, rec.SupersededBy, rec.Error = state.Stale, string(crm.Stale), by, ""
+}
+
+// finish remembers a job whose record is as it should be, and ends its losers.
+func (r *round) finish(j *job) {
+	rec := j.ev.records[j.lane.Lane]
+	link := j.link
+	link.Version = j.version
+	link.Deleted = j.candidate.rec.Verb == mapping.Deleted
+	switch j.task {
+	case taskArchive:
+		rec.Action, rec.Status = string(crm.Archived), state.Applied
+		link.RemoteID, link.Hash, link.Targets, link.Gone = "", nil, nil, true
+	case taskNothing:
+		rec.Action, rec.Status = string(crm.Unchanged), state.Unchanged
+		if r.takesAway(j.candidate, j.link) { // a tombstone for what never was, or is gone
+			rec.Action = string(crm.None)
+			link.Gone = true
+		}
+	default:
+		r.written(j, rec, &link)
+	}
+	rec.RemoteID, rec.Error = link.RemoteID, ""
+	if j.linkErr != nil {
+		r.fail(rec, state.ReasonRefused, j.linkErr)
+	}
+	if j.linkWait {
+		rec.Status, rec.Action = state.Pending, ""
+	} else {
+		for _, loser := range j.lane.candidates[1:] {
+			r.stale(loser, j.ev.ID)
+		}
+	}
+	changed := link.Deleted != j.link.Deleted || link.Gone != j.link.Gone || !bytes.Equal(link.Hash, j.link.Hash)
+	if changed && link.Object == string(crm.Contact) {
+		r.released = append(r.released, j.lane.Lane)
+	}
+	r.remember(link)
+	j.lane.done = true
+}
+
+// written notes a record that the CRM took.
+func (r *round) written(j *job, rec *state.Record, link *state.Link) {
+	rec.Action, rec.Status = string(j.result.Action), state.Applied
+	if j.result.Action == crm.Unchanged {
+		rec.Status = state.Unchanged
+	}
+	rec.RequestID = j.result.RequestID
+	link.RemoteID, link.Hash, link.Gone = j.result.RemoteID, j.hash, false
+	link.Adopted = link.Adopted || j.result.Action == crm.Adopted
+	link.Targets, link.Withheld = j.targets, j.withheld
+	for _, t := range j.targets {
+		if !t.Made && r.links[t.Lane].RemoteID == "" {
+			r.batch.Waiting = append(r.batch.Waiting, state.Waiting{Kind: state.WaitLink, Target: t.Lane, Record: j.lane.Lane})
+		}
+	}
+	if j.withheld != "" {
+		rec.Note = j.withheld + "_withheld"
+		r.batch.Waiting = append(r.batch.Waiting, state.Waiting{Kind: state.WaitValue, Target: j.holder, Record: j.lane.Lane})
+	}
+	if j.takeOver != nil {
+		old := r.links[*j.takeOver]
+		old.RemoteID, old.Hash, old.Targets, old.Gone = "", nil, nil, true
+		r.remember(old)
+	}
+}
+
+// dead ends the newest candidate of a lane; the next older one has its turn.
+func (r *round) dead(j *job, reason string, e *crm.Error) {
+	r.fail(j.ev.records[j.lane.Lane], reason, e)
+	j.lane.candidates = j.lane.candidates[1:]
+	r.log.Error("record is dead", keyEventID, j.ev.ID, keyObject, j.lane.Object, keyKind, e.Kind.String(), keyReason, reason, keyCode, e.Code, keyField, e.Field)
+}
+
+// fail writes an error into a record. Its message has been scrubbed.
+func (r *round) fail(rec *state.Record, reason string, e *crm.Error) {
+	rec.Status, rec.Reason, rec.Action = state.Dead, reason, string(crm.None)
+	rec.Error, rec.Field, rec.RequestID = e.Error(), e.Field, e.RequestID
+}

@@ -1,0 +1,354 @@
+package connector
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+	"crmsync/state"
+)
+
+// event is one claimed event on its way through a round.
+type event struct {
+	state.Event
+	decoded *mapping.Event
+	mapped  mapping.Mapped
+
+	// ended is set when the event ends without writing anything.
+	ended *mapping.EndedError
+	// records says what became of each of the event's records.
+	records map[state.Lane]*state.Record
+
+	attempted bool
+	notBefore time.Time
+	failing   time.Duration // new value of FailingFor; 0 leaves it
+}
+
+// candidate is one event's say about one record.
+type candidate struct {
+	ev      *event
+	rec     mapping.Record
+	version state.Version
+}
+
+// lane holds the candidates of one record key, the newest first.
+type lane struct {
+	state.Lane
+	candidates []*candidate
+	done       bool // nothing more to do in this round
+	forgotten  bool // its remote id was found gone in this round
+	refused    *refusal
+}
+
+// refusal remembers what the CRM refused, so that an older event that says the
+// same is not sent to hear the same.
+type refusal struct {
+	hash []byte
+	err  *crm.Error
+}
+
+// round takes claimed events to their end: decode, map, plan, write, settle.
+type round struct {
+	*Dispatcher
+	events  []*event
+	lanes   map[state.Lane]*lane
+	order   []state.Lane // of lanes, so that the same events give the same requests
+	links   map[state.Lane]state.Link
+	inDoubt map[state.Lane]time.Time
+
+	put      map[state.Lane]bool // links that changed
+	released []state.Lane        // records that may have given up a value
+	batch    state.Batch
+}
+
+func (d *Dispatcher) newRound(claim state.Claim) *round {
+	r := &round{
+		Dispatcher: d,
+		lanes:      map[state.Lane]*lane{},
+		links:      map[state.Lane]state.Link{},
+		inDoubt:    claim.InDoubt,
+		put:        map[state.Lane]bool{},
+	}
+	for _, ev := range claim.Events {
+		r.events = append(r.events, r.decode(ev))
+	}
+	return r
+}
+
+// decode reads one claimed event. What was settled in an earlier round stays.
+func (r *round) decode(ev state.Event) *event {
+	e := &event{Event: ev, records: map[state.Lane]*state.Record{}}
+	for _, rec := range ev.Records {
+		if rec.Status != state.Pending {
+			e.records[rec.Lane()] = &rec
+		}
+	}
+	decoded, err := mapping.Decode(mapping.Delivery{
+		ID: ev.ID, MessageID: ev.MessageID, Body: ev.Body, ReceivedAt: ev.ReceivedAt,
+	})
+	if err != nil {
+		ended, ok := errors.AsType[*mapping.EndedError](err)
+		if !ok {
+			ended = &mapping.EndedError{Status: string(state.Dead), Reason: state.ReasonBadPayload, Detail: err.Error()}
+		}
+		e.ended = ended
+		return e
+	}
+	e.decoded = decoded
+	if decoded.Verb == mapping.Deleted && r.deletePolicy(decoded.Kind) == DeleteIgnore {
+		e.ended = &mapping.EndedError{Status: string(state.Skipped), Reason: state.ReasonIgnoredDelete, Detail: "deletions are ignored by configuration"}
+	}
+	return e
+}
+
+// run takes the round to the point where everything is decided.
+func (r *round) run(ctx context.Context) error {
+	r.mapEvents(ctx)
+	if err := r.loadLinks(ctx); err != nil {
+		return err
+	}
+	r.collect()
+	for _, object := range crm.Objects() {
+		if err := r.deliver(ctx, object); err != nil {
+			return err
+		}
+	}
+	return r.requeueWaiting(ctx)
+}
+
+// mapEvents runs the mapping. An owner that the table does not know makes it
+// load the table again, but not for every newcomer.
+func (r *round) mapEvents(ctx context.Context) {
+	owners := r.owners.table(ctx, r)
+	var missed bool
+	for _, ev := range r.events {
+		if ev.ended == nil {
+			ev.mapped = r.mapper.Map(ev.decoded, owners)
+			missed = missed || len(ev.mapped.OwnerMisses) > 0
+		}
+	}
+	if missed && r.owners.refresh(ctx, r) {
+		owners = r.owners.known
+		for _, ev := range r.events {
+			if len(ev.mapped.OwnerMisses) > 0 {
+				ev.mapped = r.mapper.Map(ev.decoded, owners)
+			}
+		}
+	}
+	for _, ev := range r.events {
+		if ev.ended == nil && ev.mapped.Skip != "" {
+			ev.ended = &mapping.EndedError{Status: string(state.Skipped), Reason: ev.mapped.Skip}
+		}
+		r.metrics.withheld(ev.mapped.Withheld)
+	}
+}
+
+// loadLinks reads what is remembered of every record that the round touches,
+// links to, or was linked to.
+func (r *round) loadLinks(ctx context.Context) error {
+	seen := map[state.Lane]bool{}
+	var lanes []state.Lane
+	add := func(l mapping.Lane) {
+		if k := laneOf(l); !seen[k] {
+			seen[k] = true
+			lanes = append(lanes, k)
+		}
+	}
+	for _, ev := range r.events {
+		for _, rec := range ev.mapped.Records {
+			add(rec.Lane)
+			for _, t := range rec.Targets {
+				add(t.Lane)
+			}
+		}
+	}
+	links, err := r.store.Links(ctx, lanes...)
+	if err != nil {
+		return fmt.Errorf("read links: %w", err)
+	}
+	r.links = links
+	lanes = nil
+	for _, link := range links {
+		for _, old := range link.Targets {
+			if !seen[old.Lane] {
+				seen[old.Lane] = true
+				lanes = append(lanes, old.Lane)
+			}
+		}
+	}
+	if links, err = r.store.Links(ctx, lanes...); err != nil {
+		return fmt.Errorf("read links: %w", err)
+	}
+	maps.Copy(r.links, links)
+	return nil
+}
+
+// collect puts every unsettled record of the events into its lane.
+func (r *round) collect() {
+	for _, ev := range r.events {
+		if ev.ended != nil {
+			continue
+		}
+		for _, rec := range ev.mapped.Records {
+			key := laneOf(rec.Lane)
+			if ev.records[key] != nil {
+				continue
+			}
+			if rec.Filtered && r.links[key].RemoteID == "" {
+				ev.records[key] = &state.Record{Object: key.Object, Key: key.Key, Action: string(crm.None), Status: state.Skipped, Reason: state.ReasonFiltered}
+				continue
+			}
+			ev.records[key] = &state.Record{Object: key.Object, Key: key.Key, RemoteID: r.links[key].RemoteID, Status: state.Pending}
+			l := r.lanes[key]
+			if l == nil {
+				l = &lane{Lane: key}
+				r.lanes[key] = l
+				r.order = append(r.order, key)
+			}
+			l.candidates = append(l.candidates, &candidate{ev: ev, rec: rec, version: versionOf(ev.decoded, rec)})
+		}
+	}
+	for _, l := range r.lanes {
+		slices.SortStableFunc(l.candidates, func(a, b *candidate) int { return b.version.Compare(a.version) })
+	}
+}
+
+// versionOf places an event in the order of its record: what a user.* or org.*
+// event says stands above the snapshot of a user inside a call.
+func versionOf(ev *mapping.Event, rec mapping.Record) state.Version {
+	v := state.Version{At: ev.Timestamp, EventID: ev.ID}
+	if ev.Kind != mapping.KindCall {
+		v.Source = 1
+	}
+	switch rec.Verb {
+	case mapping.Created:
+		v.Rank = 1
+	case mapping.Updated:
+		v.Rank = 2
+	case mapping.Deleted:
+		v.Rank = 3
+	}
+	return v
+}
+
+func laneOf(l mapping.Lane) state.Lane { return state.Lane{Object: string(l.Object), Key: l.Key} }
+
+// remember changes what is known of a lane; it is committed with the round.
+func (r *round) remember(l state.Link) {
+	l.UpdatedAt = time.Now()
+	r.links[l.Lane] = l
+	r.put[l.Lane] = true
+}
+
+// requeueWaiting queues again what waits for a value that a contact of this
+// round may have given up.
+func (r *round) requeueWaiting(ctx context.Context) error {
+	if len(r.released) == 0 {
+		return nil
+	}
+	waiting, err := r.store.Waiting(ctx, r.released...)
+	if err != nil {
+		return err
+	}
+	for _, w := range slices.Concat(waiting, r.batch.Waiting) {
+		if w.Kind == state.WaitValue && slices.Contains(r.released, w.Target) {
+			r.batch.Drained = append(r.batch.Drained, w)
+			r.batch.Requeue = append(r.batch.Requeue, w.Record)
+		}
+	}
+	return nil
+}
+
+// settlement puts the round into one transaction.
+func (r *round) settlement() state.Batch {
+	b := r.batch
+	for key := range r.put {
+		b.Links = append(b.Links, r.links[key])
+	}
+	slices.SortFunc(b.Links, func(x, y state.Link) int {
+		return cmp.Or(cmp.Compare(x.Object, y.Object), cmp.Compare(x.Key, y.Key))
+	})
+	for _, ev := range r.events {
+		b.Settlements = append(b.Settlements, ev.settlement())
+	}
+	return b
+}
+
+// settlement is the fate of one event, from the fates of its records.
+func (ev *event) settlement() state.Settlement {
+	s := state.Settlement{Seq: ev.Seq, Attempted: ev.attempted, NotBefore: ev.notBefore, FailingFor: cmp.Or(ev.failing, ev.FailingFor)}
+	if ev.ended != nil {
+		s.Status, s.Reason, s.Error = state.Status(ev.ended.Status), ev.ended.Reason, ev.ended.Detail
+		return s
+	}
+	s.Status = ev.status()
+	s.Attempted = s.Attempted || s.Status != state.Pending
+	for _, rec := range ev.ordered() {
+		if rec.Status == state.Pending {
+			if rec.Error != "" {
+				s.Error = rec.Error
+			}
+			continue
+		}
+		if rec.Status == state.Dead && s.Reason == "" {
+			s.Reason, s.Error = rec.Reason, rec.Object+": "+rec.Error
+		}
+		if rec.Status == state.Skipped && s.Status == state.Skipped {
+			s.Reason = rec.Reason
+		}
+		s.Records = append(s.Records, *rec)
+	}
+	if s.Status == state.Pending {
+		s.Records = append(s.Records, ev.untouched()...)
+	}
+	return s
+}
+
+// status is the strongest of the records' statuses; one that is still open
+// keeps the event pending.
+func (ev *event) status() state.Status {
+	strongest := func(s state.Status) int {
+		return slices.Index([]state.Status{state.Skipped, state.Stale, state.Unchanged, state.Applied, state.Dead, state.Pending}, s)
+	}
+	status := state.Skipped
+	for _, rec := range ev.records {
+		if strongest(rec.Status) > strongest(status) {
+			status = rec.Status
+		}
+	}
+	if len(ev.records) == 0 {
+		return state.Unchanged
+	}
+	return status
+}
+
+// ordered returns the records in the order in which they are written.
+func (ev *event) ordered() []*state.Record {
+	var out []*state.Record
+	for _, object := range crm.Objects() {
+		for key, rec := range ev.records {
+			if key.Object == string(object) {
+				out = append(out, rec)
+			}
+		}
+	}
+	return out
+}
+
+// untouched settles the lanes that were foreseen at the door but that today's
+// mapping does not write: nothing has to be claimed for them again.
+func (ev *event) untouched() []state.Record {
+	var out []state.Record
+	for _, key := range ev.Lanes {
+		if ev.records[key] == nil {
+			out = append(out, state.Record{Object: key.Object, Key: key.Key, Action: string(crm.None), Status: state.Unchanged})
+		}
+	}
+	return out
+}

@@ -1,0 +1,350 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+	"crmsync/state"
+)
+
+const (
+	// refusalGuard is how many records of one object in a row may be refused
+	// with the same code and field before it is the mapping that is to blame.
+	refusalGuard = 200
+	// conflictTries bounds how often one record is sent again in a round
+	// because somebody else holds one of its values.
+	conflictTries = 3
+	// retryMax is the longest wait of a record that fails while others arrive.
+	retryMax = 5 * time.Minute
+)
+
+// streak counts refusals of one object in a row with the same code and field.
+type streak struct {
+	code, field string
+	n           int
+}
+
+// writer carries out the jobs of one object in one round.
+type writer struct {
+	*round
+	object  crm.Object
+	clashes []clash // to be resolved and sent once more
+	done    []*job  // the CRM has the record; links are next
+	refused []*job  // not dead yet: the guard may decide otherwise
+	reasons map[*job]*crm.Error
+}
+
+// deliver writes everything that the round wants of one object. When a winner
+// ends dead, the next older event of its record is planned.
+func (r *round) deliver(ctx context.Context, object crm.Object) error {
+	w := &writer{round: r, object: object, reasons: map[*job]*crm.Error{}}
+	for {
+		jobs := w.admit(r.plan(object))
+		if len(jobs) == 0 {
+			break
+		}
+		if err := w.write(ctx, jobs); err != nil {
+			return err
+		}
+		w.bury()
+	}
+	w.writeLinks(ctx, w.done)
+	for _, j := range w.done {
+		r.finish(j)
+	}
+	return nil
+}
+
+// admit postpones what the gate does not let through: everything, or all but
+// one record while it probes.
+func (w *writer) admit(jobs []*job) []*job {
+	admitted := len(jobs)
+	switch {
+	case w.gate.closed(w.object):
+		admitted = 0
+	case w.gate.probing(w.object):
+		admitted = min(1, len(jobs))
+	}
+	for _, j := range jobs[admitted:] {
+		w.later(j)
+	}
+	return jobs[:admitted]
+}
+
+func (w *writer) write(ctx context.Context, jobs []*job) error {
+	var writes, archives []*job
+	for _, j := range jobs {
+		switch j.task {
+		case taskWrite:
+			writes = append(writes, j)
+		case taskArchive:
+			archives = append(archives, j)
+		default:
+			j.result = crm.Result{RemoteID: j.link.RemoteID, Action: crm.Updated}
+			w.accept(j)
+		}
+	}
+	w.delivery(w.sendArchive).run(ctx, archives)
+	for len(writes) > 0 {
+		if err := w.markInDoubt(ctx, writes); err != nil {
+			return err
+		}
+		w.clashes = nil
+		w.delivery(w.sendUpsert).run(ctx, writes)
+		var err error
+		if writes, err = w.resolve(ctx, w.clashes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// markInDoubt notes, before the first send, records that are about to be
+// created in a CRM where a repeated create makes a second record.
+func (w *writer) markInDoubt(ctx context.Context, jobs []*job) error {
+	var lanes []state.Lane
+	for _, j := range jobs {
+		if w.creates(j) {
+			lanes = append(lanes, j.lane.Lane)
+		}
+	}
+	if len(lanes) == 0 {
+		return nil
+	}
+	return w.store.MarkInDoubt(ctx, time.Now(), lanes...)
+}
+
+func (w *writer) delivery(send func(context.Context, []*job) ([]error, error)) *delivery[*job] {
+	return &delivery[*job]{
+		gate: w.gate, object: w.object, max: w.batchSize(), send: send, once: w.creates,
+		lane:    func(j *job) state.Lane { return j.lane.Lane },
+		reason:  w.reason,
+		arrived: w.arrived,
+		failed:  w.failed,
+		alone:   w.alone,
+		later:   w.later,
+		held:    w.logHold,
+	}
+}
+
+// creates reports whether sending a job twice could make two records.
+func (w *writer) creates(j *job) bool {
+	return !w.client.Properties().NativeUpsert && j.task == taskWrite && j.rec.RemoteID == ""
+}
+
+func (w *writer) sendUpsert(ctx context.Context, jobs []*job) ([]error, error) {
+	records := make([]crm.Record, len(jobs))
+	for i, j := range jobs {
+		records[i] = j.rec
+		j.ev.attempted = true
+		if _, separate := w.client.(crm.Linker); !separate {
+			records[i].Links, records[i].Unlinks = w.refs(w.missing(j)), w.refs(j.unlink)
+		}
+	}
+	results, err := w.client.Upsert(ctx, w.object, records)
+	if err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(results))
+	for i, res := range results {
+		errs[i] = res.Err
+		if i < len(jobs) {
+			jobs[i].result = res
+		}
+	}
+	return errs, nil
+}
+
+func (w *writer) sendArchive(ctx context.Context, jobs []*job) ([]error, error) {
+	refs := make([]crm.Ref, len(jobs))
+	for i, j := range jobs {
+		refs[i] = crm.Ref{Object: w.object, Key: j.lane.Key, RemoteID: j.link.RemoteID}
+	}
+	return w.client.(crm.Archiver).Archive(ctx, w.object, refs)
+}
+
+// refs names targets for the CRM.
+func (r *round) refs(targets []state.Target) []crm.Ref {
+	var out []crm.Ref
+	for _, t := range targets {
+		out = append(out, crm.Ref{Object: crm.Object(t.Object), Key: t.Key, RemoteID: r.links[t.Lane].RemoteID})
+	}
+	return out
+}
+
+// arrived notes that the CRM took a job, which also says something about those
+// before it: the CRM works, so a record that got no answer is to blame itself,
+// and what was refused was refused for its own values.
+func (w *writer) arrived(j *job) {
+	if j.task == taskArchive {
+		j.result.Action = crm.Archived
+	}
+	w.metrics.delivered(w.object, string(j.result.Action))
+	for _, reason := range w.gate.arrived(w.object) {
+		w.log.Info("writing resumes", keyObject, string(w.object), keyReason, reason)
+	}
+	for _, t := range w.troubles {
+		t.own = t.own || t.object == w.object
+	}
+	w.bury()
+	delete(w.streaks, w.object)
+	if j.task == taskArchive {
+		w.finish(j)
+		return
+	}
+	w.accept(j)
+}
+
+func (w *writer) accept(j *job) {
+	w.done = append(w.done, j)
+	j.lane.done = true
+	known := w.links[j.lane.Lane]
+	known.Lane, known.RemoteID, known.Gone = j.lane.Lane, j.result.RemoteID, false
+	known.Deleted = j.candidate.rec.Verb == mapping.Deleted
+	w.links[j.lane.Lane] = known // what is written after it can link to it, or take over from it
+}
+
+// failed decides about a record that the CRM has an opinion about.
+func (w *writer) failed(j *job, e *crm.Error) {
+	w.metrics.delivered(w.object, e.Kind.String())
+	e = w.scrubbed(e, j)
+	switch {
+	case e.Kind == crm.Conflict && e.Code == crm.CodeAmbiguous:
+		w.bury()
+		w.dead(j, state.ReasonAmbiguousMatch, e)
+	case e.Kind == crm.Conflict && e.Holder != nil && e.Holder.Key != "" && j.attempts < conflictTries:
+		j.attempts++
+		w.clashes = append(w.clashes, clash{j, e})
+	case e.Kind == crm.NotFound && !j.lane.forgotten && j.link.RemoteID != "":
+		j.lane.forgotten = true
+		known := w.links[j.lane.Lane]
+		known.RemoteID, known.Hash = "", nil
+		w.remember(known) // the next plan writes it by its key
+	default:
+		w.refuse(j, e)
+	}
+}
+
+// refuse keeps a refused record until it is clear that it is the record's own
+// fault: when the same refusal comes too often in a row, the object pauses and
+// the records stay pending.
+func (w *writer) refuse(j *job, e *crm.Error) {
+	s := w.streaks[w.object]
+	if s.code != e.Code || s.field != e.Field {
+		w.bury()
+		s = streak{code: e.Code, field: e.Field}
+	}
+	s.n++
+	w.streaks[w.object] = s
+	w.refused = append(w.refused, j)
+	w.reasons[j] = e
+	if s.n < refusalGuard {
+		return
+	}
+	guard := &crm.Error{Kind: crm.Misconfigured, Code: e.Code, Field: e.Field, Message: e.Message}
+	reason := fmt.Sprintf("%d records in a row were refused alike: %s", s.n, w.reason([]*job{j}, e))
+	if w.gate.trip(w.object, guard, reason) {
+		w.logHold(reason)
+	}
+	for _, r := range w.refused {
+		r.ev.notBefore = time.Now().Add(time.Duration(rand.Int64N(int64(pauseFirst)))) // another record probes next
+		w.later(r)
+	}
+	w.refused = nil
+}
+
+// bury ends what was refused, now that it is known to be the records' fault.
+func (w *writer) bury() {
+	for _, j := range w.refused {
+		j.lane.refused = &refusal{hash: j.hash, err: w.reasons[j]}
+		w.dead(j, state.ReasonRefused, w.reasons[j])
+	}
+	w.refused = nil
+}
+
+// trouble is the history of an event one of whose records gets no answer when
+// it is sent alone.
+type trouble struct {
+	object  crm.Object
+	last    time.Time     // its last failure
+	own     bool          // another record of the object has arrived since: not the CRM's fault
+	failing time.Duration // how long it has been failing by its own fault
+}
+
+// alone notes a record that was sent alone and got no useful answer. It tries
+// again after a while, so that another one is sent first, and gives up when it
+// has failed for long enough while others arrived. Time during which the
+// account was held does not count.
+func (w *writer) alone(j *job, e *crm.Error) {
+	e = w.scrubbed(e, j)
+	w.metrics.delivered(w.object, e.Kind.String())
+	t := w.troubles[j.ev.Seq]
+	if t == nil {
+		t = &trouble{object: w.object, failing: j.ev.FailingFor}
+		w.troubles[j.ev.Seq] = t
+	}
+	now, most := time.Now(), outageMax
+	if t.own {
+		t.failing += now.Sub(latest(t.last, w.gate.healthySince()))
+		most = retryMax
+	}
+	t.last, t.own = now, false
+	if t.failing >= w.giveUpAfter {
+		w.dead(j, state.ReasonGaveUp, e)
+		return
+	}
+	j.ev.attempted, j.ev.failing = true, t.failing
+	j.ev.notBefore = now.Add(backoff(j.ev.Attempts, most))
+	if w.creates(j) {
+		j.ev.notBefore = now.Add(w.settleTime) // then the adapter looks for it first
+	}
+	j.ev.records[j.lane.Lane].Error = e.Error()
+	w.later(j)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// later leaves a job and its losers pending for another round.
+func (w *writer) later(j *job) { j.lane.done = true }
+
+// backoff doubles from a second, with full jitter.
+func backoff(attempts int, most time.Duration) time.Duration {
+	return fullJitter(min(outageFirst<<min(attempts, 20), most))
+}
+
+// reason words an error for status: the variable to look at, then the CRM.
+func (w *writer) reason(jobs []*job, e *crm.Error) string {
+	e = w.scrubbed(e, jobs...)
+	var b strings.Builder
+	if e.Field != "" {
+		if variable := w.mapper.Variable(w.object, e.Field); variable != "" {
+			fmt.Fprintf(&b, "%s: ", variable)
+		}
+	}
+	b.WriteString(e.Error())
+	return b.String()
+}
+
+func (w *writer) scrubbed(e *crm.Error, jobs ...*job) *crm.Error {
+	fields := make([]crm.Fields, 0, len(jobs))
+	for _, j := range jobs {
+		fields = append(fields, j.rec.Fields)
+	}
+	clean := *e
+	clean.Message = scrub(e.Message, fields...)
+	return &clean
+}
+
+func (w *writer) logHold(reason string) {
+	w.log.Warn("writing is held", keyObject, string(w.object), keyReason, reason)
+}
