@@ -31,6 +31,7 @@ type service struct {
 	cfg      *config.Config
 	log      *slog.Logger
 	registry *prometheus.Registry
+	metrics  *connector.Metrics
 	store    *bolt.Store
 	client   crm.Client
 	mapper   *mapping.Mapper
@@ -52,6 +53,7 @@ type service struct {
 func startService(cfg *config.Config, log *slog.Logger) (_ *service, err error) {
 	v := &service{cfg: cfg, log: log, failed: make(chan error, 1), registry: prometheus.NewRegistry()}
 	v.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	v.metrics = connector.NewMetrics(v.registry)
 	ctx, cancel := context.WithCancel(context.Background())
 	v.cancel = cancel
 	v.down.addCloser("stop", func() error { cancel(); return nil })
@@ -88,7 +90,13 @@ func (v *service) stop() error {
 	v.cancel() // the dispatcher and the listeners drain at the same time
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	return v.down.run(ctx)
+	err := v.down.run(ctx)
+	select {
+	case failure := <-v.failed:
+		return errors.Join(failure, err)
+	default:
+		return err
+	}
 }
 
 // work runs a part until the service stops.
@@ -128,7 +136,7 @@ func (v *service) openState(context.Context) error {
 }
 
 func (v *service) openCRM(ctx context.Context) error {
-	client, err := openClient(v.cfg, nil)
+	client, err := openClient(v.cfg, v.metrics.ObserveRequest)
 	if err != nil {
 		return usage(err)
 	}
@@ -156,19 +164,24 @@ func (v *service) startWork(ctx context.Context) error {
 	if err != nil {
 		return usage(fmt.Errorf("CRMSYNC_WEBHOOK_SECRETS: %w", err))
 	}
-	metrics := connector.NewMetrics(v.registry)
 	v.receiver = connector.NewReceiver(connector.ReceiverOptions{
-		Store: v.store, Verifier: verifier, MaxBytes: v.cfg.WebhookMaxBytes, Metrics: metrics, Log: v.log,
+		Store: v.store, Verifier: verifier, MaxBytes: v.cfg.WebhookMaxBytes, Metrics: v.metrics, Log: v.log,
 	})
 	v.dispatch = connector.NewDispatcher(connector.DispatcherOptions{
-		Store: v.store, Client: v.client, Mapper: v.mapper, Log: v.log, Metrics: metrics,
+		Store: v.store, Client: v.client, Mapper: v.mapper, Log: v.log, Metrics: v.metrics,
 		UserDeleted: connector.DeletePolicy(v.cfg.UserDeleted), OrgDeleted: connector.DeletePolicy(v.cfg.OrgDeleted),
 		BatchSize: v.cfg.Common.BatchSize, GiveUpAfter: v.cfg.GiveUpAfter, SettleTime: v.cfg.SettleTime,
 	})
-	v.work("receiver", func() error { return v.receiver.Run(ctx) })
+	v.registry.MustRegister(newBacklog(v.store.Stats, v.dispatch.CRMState, v.log))
+	counting, stopCounting := context.WithCancel(context.Background())
+	v.work("receiver", func() error { return v.receiver.Run(counting) })
 	v.work("dispatcher", func() error { return v.dispatch.Run(ctx) })
 	v.work("retention", func() error { return keepRetention(ctx, v.store, v.cfg, v.log) })
-	v.down.addCloser("finish work", func() error { v.working.Wait(); return nil })
+	v.down.addCloser("finish work", func() error {
+		stopCounting() // only now: the listeners are closed, nothing more is rejected
+		v.working.Wait()
+		return nil
+	})
 	return nil
 }
 

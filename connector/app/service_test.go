@@ -143,8 +143,16 @@ func TestService_ServesMetricsOnTheAdminListener(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil || !strings.Contains(string(text), `crmsync_webhooks_total{result="accepted"} 0`) {
-		t.Errorf("got %v\n%.500s", err, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		`crmsync_webhooks_total{result="accepted"} 0`, `crmsync_inbox_depth 0`, `crmsync_inbox_oldest_seconds 0`,
+		`crmsync_dead_letters 0`, `crmsync_events{status="applied"} 0`, `crmsync_crm_state{state="ok"} 1`,
+	} {
+		if !strings.Contains(string(text), line+"\n") {
+			t.Errorf("no line %s in\n%s", line, text)
+		}
 	}
 	for _, path := range []string{"/metrics", "/api/v1/status"} {
 		resp, err := http.Get("http://" + v.webhookAddr.String() + path)
