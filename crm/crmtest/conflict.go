@@ -1,0 +1,112 @@
+package crmtest
+
+import (
+	"testing"
+
+	"crmsync/crm"
+)
+
+// conflicts is for CRMs that keep e-mail addresses unique.
+func (s *suite) conflicts(t *testing.T) {
+	if s.Email == "" {
+		return
+	}
+	t.Run("adopts a person's record", s.adopts)
+	t.Run("adopts several in one batch", s.adoptsSeveral)
+	t.Run("names the record of ours", s.namesHolder)
+	t.Run("takes over", s.takesOver)
+	t.Run("adopted names stay", s.adoptedNames)
+}
+
+const address = "jonas.weber@brightsales.example"
+
+// contact returns a contact with the address.
+func (s *suite) contact(key string) crm.Record {
+	fields := s.Sample(crm.Contact, 0)
+	fields[s.Email] = address
+	fields[s.FirstName] = "Jonas"
+	return crm.Record{Object: crm.Contact, Key: key, Fields: fields}
+}
+
+func (s *suite) adopts(t *testing.T) {
+	a := s.Open(t, false)
+	foreign := a.Add(crm.Contact, crm.Fields{s.Email: address, s.FirstName: "Joni"})
+	record := s.contact("user-1")
+	results := s.write(t, a, crm.Contact, []crm.Record{record})
+	if results[0].Action != crm.Adopted || results[0].RemoteID != foreign {
+		t.Fatalf("got %s of %s, want adopted of %s", results[0].Action, results[0].RemoteID, foreign)
+	}
+	got := byKey(t, a, crm.Contact)["user-1"]
+	if got.RemoteID != foreign || len(a.Records(crm.Contact)) != 1 {
+		t.Fatalf("our key is on %q among %d records", got.RemoteID, len(a.Records(crm.Contact)))
+	}
+	if got.Fields[s.FirstName] != "Joni" {
+		t.Errorf("the person's own %s became %q", s.FirstName, got.Fields[s.FirstName])
+	}
+	text := s.Text[crm.Contact]
+	if want, _ := record.Fields[text].(string); got.Fields[text] != want {
+		t.Errorf("got %s %q, want ours, %q", text, got.Fields[text], want)
+	}
+}
+
+func (s *suite) adoptsSeveral(t *testing.T) {
+	a := s.Open(t, false)
+	records := s.records(crm.Contact, min(5, a.Client().Properties().MaxBatch))
+	foreign := map[string]string{} // key to remote id
+	for i, r := range records {
+		if i%2 == 1 {
+			foreign[r.Key] = a.Add(crm.Contact, crm.Fields{s.Email: r.Fields[s.Email]})
+		}
+	}
+	results := s.write(t, a, crm.Contact, records)
+	for i, r := range records {
+		want := foreign[r.Key]
+		if adopted := results[i].Action == crm.Adopted; adopted != (want != "") || adopted && results[i].RemoteID != want {
+			t.Errorf("record %d: got %s of %s, foreign is %q", i, results[i].Action, results[i].RemoteID, want)
+		}
+	}
+	if got := len(a.Records(crm.Contact)); got != len(records) {
+		t.Errorf("got %d records, want %d", got, len(records))
+	}
+}
+
+func (s *suite) namesHolder(t *testing.T) {
+	a := s.Open(t, false)
+	holder := s.write(t, a, crm.Contact, []crm.Record{s.contact("user-1")})[0].RemoteID
+	e := s.expect(t, s.refusal(t, a, crm.Contact, []crm.Record{s.contact("user-2")}), crm.Conflict)
+	if e.Field != s.Email {
+		t.Errorf("the error names field %q, want %q", e.Field, s.Email)
+	}
+	if e.Holder == nil || e.Holder.Key != "user-1" || e.Holder.RemoteID != holder {
+		t.Errorf("the error names the holder %+v, want user-1 on %s", e.Holder, holder)
+	}
+	if got := len(a.Records(crm.Contact)); got != 1 {
+		t.Errorf("got %d records, want 1", got)
+	}
+}
+
+func (s *suite) takesOver(t *testing.T) {
+	a := s.Open(t, false)
+	old := s.write(t, a, crm.Contact, []crm.Record{s.contact("user-1")})[0].RemoteID
+	record := s.contact("user-2")
+	record.TakeOver = old
+	result := s.write(t, a, crm.Contact, []crm.Record{record})[0]
+	found := byKey(t, a, crm.Contact)
+	if result.RemoteID != old || found["user-2"].RemoteID != old || len(found) != 1 {
+		t.Errorf("result %s, records %v, want user-2 on %s alone", result.RemoteID, found, old)
+	}
+}
+
+func (s *suite) adoptedNames(t *testing.T) {
+	a := s.Open(t, false)
+	a.Add(crm.Contact, crm.Fields{s.Email: address, s.FirstName: "Joni"})
+	record := s.contact("user-1")
+	record.RemoteID = s.write(t, a, crm.Contact, []crm.Record{record})[0].RemoteID
+	record.Adopted = true
+	record.Fields[s.Text[crm.Contact]] = "changed"
+	s.write(t, a, crm.Contact, []crm.Record{record})
+	got := byKey(t, a, crm.Contact)["user-1"].Fields
+	if got[s.FirstName] != "Joni" || got[s.Text[crm.Contact]] != "changed" {
+		t.Errorf("got %s %q and %s %q", s.FirstName, got[s.FirstName], s.Text[crm.Contact], got[s.Text[crm.Contact]])
+	}
+}

@@ -1,0 +1,194 @@
+package crmtest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+
+	"crmsync/crm"
+)
+
+// KindOf is what a status means when the body says nothing: what is not known
+// to be final is worth another try.
+func KindOf(status int) crm.Kind {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return crm.Unauthorized
+	case http.StatusTooManyRequests:
+		return crm.RateLimited
+	case http.StatusNotFound:
+		return crm.NotFound
+	case http.StatusConflict:
+		return crm.Conflict
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusUnprocessableEntity:
+		return crm.Invalid
+	}
+	return crm.Unavailable
+}
+
+func (s *suite) kindOf(status int) crm.Kind {
+	if kind, ok := s.Kinds[status]; ok {
+		return kind
+	}
+	return KindOf(status)
+}
+
+// statuses answers every status with each body and looks at the error of an
+// upsert. They run side by side: some are repeated by the adapter, with pauses.
+func (s *suite) statuses(t *testing.T) {
+	bodies := map[string]string{
+		"nothing": "",
+		"HTML":    "<html><body>Request of " + address + " with " + s.Secret + "</body></html>",
+		"JSON":    fmt.Sprintf(`{"message":%q,"error":%q}`, "refused "+address, "bad token "+s.Secret),
+	}
+	var wg sync.WaitGroup
+	limit := make(chan struct{}, 64)
+	for status := 100; status <= 599; status++ {
+		for name, body := range bodies {
+			limit <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-limit }()
+				url := serveRaw(t, statusAnswer(status, body), nil)
+				e, err := s.dialAndUpsert(t, url)
+				switch {
+				case err != nil:
+					t.Errorf("status %d with %s: %v", status, name, err)
+				case e.Kind != s.kindOf(status) && status/100 != 2:
+					t.Errorf("status %d with %s: got kind %s, want %s: %v", status, name, e.Kind, s.kindOf(status), e)
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
+// dialAndUpsert returns how an upsert failed. err says what is wrong with that.
+func (s *suite) dialAndUpsert(t *testing.T, url string) (*crm.Error, error) {
+	client := s.Dial(t, url)
+	results, err := client.Upsert(t.Context(), crm.Company, s.records(crm.Company, 1))
+	if err == nil && len(results) == 1 {
+		err = results[0].Err
+	}
+	return s.inspect(err)
+}
+
+func (s *suite) network(t *testing.T) {
+	servers := map[string]string{ // raw answers
+		"connection closed without an answer": "",
+		"answer is not HTTP":                  "220 mail ready\r\n",
+		"body cut short":                      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 200\r\n\r\n{\"results\":[]",
+	}
+	tests := map[string]func(*testing.T){
+		"nobody listens":                     func(t *testing.T) { s.unavailable(t, unusedURL(t)) },
+		"empty success is not an empty list": s.emptyLists,
+		"cancelled while waiting":            s.cancelled,
+	}
+	for name, answer := range servers {
+		tests[name] = func(t *testing.T) { s.unavailable(t, serveRaw(t, answer, nil)) }
+	}
+	together(t, tests)
+}
+
+// unusedURL is one where nobody listens.
+func unusedURL(t *testing.T) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return "http://" + listener.Addr().String()
+}
+
+// unavailable tries everything that the client can do.
+func (s *suite) unavailable(t *testing.T, url string) {
+	tests := map[string]func(*testing.T){}
+	for name, call := range s.calls(s.Dial(t, url)) {
+		tests[name] = func(t *testing.T) { s.expect(t, call(t.Context()), crm.Unavailable) }
+	}
+	together(t, tests)
+}
+
+// calls lists what a client can do, each with its error.
+func (s *suite) calls(client crm.Client) map[string]func(context.Context) error {
+	ref := func(o crm.Object) crm.Ref { return crm.Ref{Object: o, Key: "k", RemoteID: "1"} }
+	calls := map[string]func(context.Context) error{
+		"ping": client.Ping,
+		"upsert": func(ctx context.Context) error {
+			_, err := client.Upsert(ctx, crm.Contact, s.records(crm.Contact, 2))
+			return err
+		},
+	}
+	if c, ok := client.(crm.Linker); ok {
+		calls["link"] = func(ctx context.Context) error {
+			_, err := c.Link(ctx, []crm.Link{{From: ref(crm.Activity), To: ref(crm.Contact)}})
+			return err
+		}
+	}
+	if c, ok := client.(crm.Archiver); ok {
+		calls["archive"] = func(ctx context.Context) error {
+			_, err := c.Archive(ctx, crm.Contact, []crm.Ref{ref(crm.Contact)})
+			return err
+		}
+	}
+	if c, ok := client.(crm.Provisioner); ok {
+		calls["provision"] = func(ctx context.Context) error {
+			_, err := c.Provision(ctx, crm.Provision{Fields: s.mapped()})
+			return err
+		}
+	}
+	for name, list := range s.lists(client) {
+		calls[name] = list
+	}
+	return calls
+}
+
+// lists are the calls that read lists.
+func (s *suite) lists(client crm.Client) map[string]func(context.Context) error {
+	lists := map[string]func(context.Context) error{}
+	if c, ok := client.(crm.OwnerFinder); ok {
+		lists["owners"] = func(ctx context.Context) error {
+			_, err := c.Owners(ctx)
+			return err
+		}
+	}
+	if c, ok := client.(crm.Describer); ok {
+		lists["describe"] = func(ctx context.Context) error {
+			_, err := c.Describe(ctx, crm.Contact)
+			return err
+		}
+	}
+	return lists
+}
+
+// emptyLists holds that an answer without a list is a failure: "no owner" and
+// "no such field" are never concluded from silence.
+func (s *suite) emptyLists(t *testing.T) {
+	for _, body := range []string{"", "{}", "<html></html>"} {
+		client := s.Dial(t, serveRaw(t, statusAnswer(200, body), nil))
+		for name, list := range s.lists(client) {
+			if e, err := s.inspect(list(t.Context())); err != nil {
+				t.Errorf("%s answered with %q: %v", name, body, err)
+			} else if e.Kind != crm.Unavailable {
+				t.Errorf("%s answered with %q: got kind %s", name, body, e.Kind)
+			}
+		}
+	}
+}
+
+// cancelled never gets an answer.
+func (s *suite) cancelled(t *testing.T) {
+	begun := make(chan struct{})
+	client := s.Dial(t, serveRaw(t, silence, sync.OnceFunc(func() { close(begun) })))
+	err := promptly(t, begun, func(ctx context.Context) error {
+		_, err := client.Upsert(ctx, crm.Contact, s.records(crm.Contact, 1))
+		return err
+	})
+	if e := s.expect(t, err, crm.Unavailable); !isCancelled(e) {
+		t.Errorf("the error does not say that the call was cancelled: %v", e)
+	}
+}
