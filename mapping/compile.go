@@ -43,11 +43,19 @@ type eventInfo struct {
 	MessageID string    `expr:"messageId" json:"messageId"`
 }
 
-// disabled are built-ins that would make a record depend on more than its
-// event, and why they are off.
+// disabled are built-ins, and methods of times, that would make a record depend
+// on more than its event or change the event, and why they are off.
 var disabled = map[string]string{
-	"now": "the same event must always give the same record",
+	"now":   "the same event must always give the same record",
+	"Local": "the same event must give the same record on every machine; use In(timezone(…))",
+
+	"GobDecode":       readOnly,
+	"UnmarshalBinary": readOnly,
+	"UnmarshalJSON":   readOnly,
+	"UnmarshalText":   readOnly,
 }
+
+const readOnly = "an expression cannot change its event"
 
 // program is a compiled expression.
 type program struct {

@@ -210,11 +210,11 @@ func (f *filler) callUser(c *Call, payload map[string]any) *User {
 // can be written to: net/mail must read it, and its domain must have a dot.
 func validEmail(s string) (address string, ok bool) {
 	a, err := mail.ParseAddress(strings.TrimSpace(s))
-	if err != nil || strings.ContainsAny(a.Address, " \t") {
+	// A quoted local part may hold spaces and more; no CRM takes that.
+	if err != nil || strings.ContainsAny(a.Address, " \t") || strings.Count(a.Address, "@") != 1 {
 		return "", false
 	}
 	_, domain, _ := strings.Cut(a.Address, "@")
-	domain = domain[strings.LastIndexByte(domain, '@')+1:]
 	dot := strings.IndexByte(domain, '.')
 	return a.Address, dot > 0 && !strings.HasSuffix(domain, ".")
 }

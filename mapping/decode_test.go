@@ -203,6 +203,29 @@ func TestDecode_WrongMembersAreNilAndNamed(t *testing.T) {
 	}
 }
 
+func TestValidEmail(t *testing.T) {
+	for address, want := range map[string]string{
+		"a@x.example":               "a@x.example",
+		"  A.b+c@X.Example ":        "A.b+c@X.Example",
+		`"Doe, Jane" <j@x.example>`: "j@x.example",
+		"ö@münchen.example":         "ö@münchen.example",
+		"a@x":                       "",
+		"a@.example":                "",
+		"a@x.":                      "",
+		"a@b@x.example":             "",
+		`"a b"@x.example`:           "",
+		`"a@b"@x.example`:           "",
+		"@x.example":                "",
+		"email":                     "",
+		"":                          "",
+		"a@x.example, b@x.example":  "",
+	} {
+		if got, ok := validEmail(address); ok != (want != "") || ok && got != want {
+			t.Errorf("%q: got %q %t, want %q", address, got, ok, want)
+		}
+	}
+}
+
 func TestDecode_WarningsAreBounded(t *testing.T) {
 	body := edited(t, "call.completed", change{"payload.call.transcript", make([]int, 1000)})
 	ev := decoded(t, body)

@@ -41,8 +41,10 @@
 //	unixMillis(t), isoDate(t), isoTime(t)     of a time or a text that holds one
 //	truncate(s, n)                            the first n characters
 //
-// The limit of the HTML functions is in characters, tags included; what does
-// not fit is counted in a last paragraph.
+// A transcript marks who speaks as far as the names tell: [Rep] or
+// [AI prospect]. The limit of the HTML functions is in characters, tags
+// included; what does not fit is counted in a last paragraph. Lists are given
+// to a CRM as lists: join them to get a text.
 //
 // # Example
 //

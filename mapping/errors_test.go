@@ -28,6 +28,8 @@ func TestNew_Mistakes(t *testing.T) {
 		{`lowercase`, "unknown name lowercase", [2]int{1, 1}, ""},
 		{`user.name ??` + "\n" + `  usr.email`, "unknown name usr", [2]int{2, 3}, "user"},
 		{`now()`, "now is not available", [2]int{1, 1}, ""},
+		{`call.createdAt.Local().Format("15")`, "Local is not available", [2]int{1, 16}, ""},
+		{`call.createdAt.UnmarshalText(b"2026")`, "UnmarshalText is not available", [2]int{1, 16}, ""},
 		{`user.name +`, "unexpected token", [2]int{1, 11}, ""},
 		{`"open`, "literal not terminated", [2]int{1, 6}, ""},
 		{``, "unexpected token", [2]int{1, 1}, ""},
@@ -72,6 +74,25 @@ func TestNew_Mistakes(t *testing.T) {
 				t.Errorf("got %+v", e)
 			}
 		})
+	}
+}
+
+// TestNew_HostileSources fails by a panic or an exhausted stack.
+func TestNew_HostileSources(t *testing.T) {
+	for _, source := range []string{
+		strings.Repeat("(", 16000) + "1" + strings.Repeat(")", 16000),
+		strings.Repeat("!", 30000) + "true",
+		strings.Repeat("-", 9000) + "1",
+		strings.Repeat("[", 9000) + strings.Repeat("]", 9000),
+		"raw" + strings.Repeat(".a", 4000),
+		"1" + strings.Repeat("+1", 4000),
+		strings.Repeat("map(", 3000) + "[1]" + strings.Repeat(", #)", 3000),
+		"\x00", "\xff", "user.\u200bname",
+	} {
+		m, err := New(config(map[string]string{"company.f": source}))
+		if err == nil {
+			m.Map(decoded(t, example(t, "org.updated")), nil)
+		}
 	}
 }
 

@@ -42,6 +42,8 @@ func TestExpressions(t *testing.T) {
 		{`event.id + " " + event.type`, "evt_1 call.completed", "evt_1 call.completed"},
 		{`call.createdAt`, time.Date(2026, 11, 18, 15, 34, 38, 2117940, time.UTC), nil},
 		{`call.createdAt.Year()`, int64(2026), failed},
+		{`call.createdAt.Month()`, int64(11), failed},
+		{`call.createdAt.Weekday().String()`, "Wednesday", failed},
 		{`call.createdAt > date("2026-01-01")`, true, failed},
 
 		{`call.analysis[0].score`, 7.4, nil},

@@ -71,7 +71,11 @@ func (r *rewriter) member(node *ast.Node, n *ast.MemberNode) {
 		r.names[n.Location()] = usedName{name.Value, indirect(n.Node.Type())}
 	}
 	if n.Method {
-		return // the callee of a call: it must stay a MemberNode
+		if isName && disabled[name.Value] != "" {
+			r.names[n.Location()] = usedName{name: name.Value}
+			ast.Patch(node, &ast.IdentifierNode{Value: name.Value}) // an unknown name
+		}
+		return // the callee of a call must stay a MemberNode
 	}
 	was := *n.Nature()
 	if kind := indirect(n.Node.Type()).Kind(); !isName && kind != reflect.Struct && kind != reflect.String {

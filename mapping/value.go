@@ -25,9 +25,12 @@ func fieldValue(v any) (any, error) {
 	}
 }
 
-// reflectedValue converts numbers of every size, and lists of scalars.
+// reflectedValue converts numbers of every size, named types of scalars, and
+// lists of scalars.
 func reflectedValue(v reflect.Value) (any, error) {
 	switch {
+	case v.Kind() == reflect.String:
+		return clean(v.String()), nil
 	case v.CanInt():
 		return v.Int(), nil
 	case v.CanUint() && v.Uint() <= math.MaxInt64:
