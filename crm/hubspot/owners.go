@@ -23,6 +23,10 @@ func (c *Client) Owners(ctx context.Context) ([]crm.Owner, error) {
 		if err != nil {
 			return nil, err
 		}
+		if page.Results == nil {
+			// A table with holes would say "no owner" of somebody who has one.
+			return nil, &crm.Error{Kind: crm.Unavailable, Op: op, Status: r.status, Message: "the answer holds no list"}
+		}
 		for _, o := range page.Results {
 			if o.ID != "" && (o.Type == "PERSON" || o.Type == "") {
 				owners = append(owners, crm.Owner{ID: string(o.ID), Email: o.Email, Active: !o.Archived})

@@ -18,9 +18,10 @@ import (
 
 const (
 	maxRetries    = 2
-	firstWait     = time.Second     // longest wait before the first retry; the second waits twice as long
-	maxWait       = 3 * time.Second // all waits of one call that the CRM or an outage causes
-	maxRetryAfter = 24 * time.Hour  // HubSpot asks for up to a day while it moves a portal
+	firstWait     = 500 * time.Millisecond // longest wait before the first retry; the second waits up to twice as long
+	shortWait     = time.Second            // a Retry-After up to this is waited for here
+	maxWait       = 3 * time.Second        // a hold up to this is waited for; nothing in one call waits longer
+	maxRetryAfter = 24 * time.Hour         // HubSpot asks for up to a day while it moves a portal
 )
 
 // attempts is one call of Do: the policy of go-retryablehttp for it.
@@ -77,7 +78,7 @@ func (a *attempts) check(ctx context.Context, resp *http.Response, err error) (b
 		timeout, ok := errors.AsType[net.Error](err)
 		return !ok || !timeout.Timeout(), nil
 	}
-	return blip(status) && retryAfter(resp.Header, time.Now()) <= firstWait, nil
+	return blip(status) && retryAfter(resp.Header, time.Now()) <= shortWait, nil
 }
 
 func outcome(status int) string {
@@ -96,12 +97,11 @@ func blip(status int) bool {
 	return status >= 520 && status <= 530 // of the content network in front of a CRM
 }
 
-// backoff is exponential with full jitter, at most 3 s in all. A shorter
-// Retry-After than that is respected.
+// backoff is exponential with full jitter. A short Retry-After is respected.
 func backoff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
 	wait := rand.N(firstWait << min(attempt, 1))
 	if resp != nil {
-		wait = max(wait, min(retryAfter(resp.Header, time.Now()), firstWait))
+		wait = max(wait, min(retryAfter(resp.Header, time.Now()), shortWait))
 	}
 	return wait
 }

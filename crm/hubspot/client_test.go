@@ -1,0 +1,206 @@
+package hubspot
+
+import (
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"crmsync/crm"
+)
+
+func body(s string) io.ReadCloser { return io.NopCloser(strings.NewReader(s)) }
+
+func TestOptions_TagsAgreeWithTheDefaults(t *testing.T) {
+	tags := map[string]string{}
+	for f := range reflect.TypeFor[Options]().Fields() {
+		tags[f.Name] = f.Tag.Get("default")
+		if f.Tag.Get("name") == "" || f.Tag.Get("help") == "" {
+			t.Errorf("%s has no name or help", f.Name)
+		}
+	}
+	d := Options{}.withDefaults()
+	want := map[string]string{"Token": "", "BaseURL": d.BaseURL, "APIVersion": d.APIVersion, "IDProperty": d.IDProperty}
+	if diff := cmp.Diff(want, tags); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOptions_ValidateNamesEverythingAndShowsNothing(t *testing.T) {
+	good := Options{Token: testToken}
+	for name, test := range map[string]struct {
+		change func(*Options)
+		want   string // names of the options at fault
+	}{
+		"fine":                  {func(*Options) {}, ""},
+		"no token":              {func(o *Options) { o.Token = "" }, "TOKEN"},
+		"token with a newline":  {func(o *Options) { o.Token = "marked\n" }, "TOKEN"},
+		"base URL without host": {func(o *Options) { o.BaseURL = "https:///marked" }, "BASE_URL"},
+		"version that is none":  {func(o *Options) { o.APIVersion = "marked" }, "API_VERSION"},
+		"legacy version":        {func(o *Options) { o.APIVersion = "v3" }, ""},
+		"id property's label":   {func(o *Options) { o.IDProperty = "Marked ID" }, "ID_PROPERTY"},
+		"HubSpot's own id":      {func(o *Options) { o.IDProperty = "hs_object_id" }, "ID_PROPERTY"},
+		"e-mail as id":          {func(o *Options) { o.IDProperty = "email" }, "ID_PROPERTY"},
+		"everything at once": {func(o *Options) { *o = Options{BaseURL: "marked", APIVersion: "marked", IDProperty: "-marked"} },
+			"TOKEN BASE_URL API_VERSION ID_PROPERTY"},
+	} {
+		o := good
+		test.change(&o)
+		var names []string
+		for _, p := range o.Validate() {
+			names = append(names, p.Name)
+		}
+		if got := strings.Join(names, " "); got != test.want {
+			t.Errorf("%s: at fault %q, want %q", name, got, test.want)
+		}
+		_, err := New(o, crm.Common{})
+		if (err == nil) != (test.want == "") || err != nil && strings.Contains(err.Error(), "arked") {
+			t.Errorf("%s: New: %v", name, err)
+		}
+	}
+}
+
+func TestProperties(t *testing.T) {
+	for size, want := range map[int]int{0: 100, 25: 25, 1000: 100} {
+		c, err := New(Options{Token: testToken, IDProperty: "my_id"}, crm.Common{BatchSize: size})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := c.Properties()
+		if p.MaxBatch != want || !p.NativeUpsert || p.IDField != "my_id" || p.Name != "hubspot" || p.ConsoleURL == "" || p.MaxLinks < 1000 {
+			t.Errorf("batch size %d: %+v", size, p)
+		}
+	}
+}
+
+func TestAccount_IsTheHostAndSurvivesANewToken(t *testing.T) {
+	c, err := New(Options{Token: "another", BaseURL: "http://LOCALHOST:8123/x"}, crm.Common{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := c.Account(t.Context()); a != "localhost" || err != nil {
+		t.Errorf("account %q, %v", a, err)
+	}
+}
+
+func TestPing_ReadsOneContact(t *testing.T) {
+	c := newTestClient(t, exchange{want: "GET /crm/objects/2026-09/contacts?limit=1", answer: `{"results":[]}`})
+	if err := c.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOwners_PagesAndLeavesQueuesOut(t *testing.T) {
+	c := newTestClient(t,
+		exchange{want: "GET /crm/owners/2026-09?archived=false&limit=100", answer: `{"results":[
+			{"id":"41629779","email":"a@b.example","type":"PERSON","userId":9586504,"archived":false},
+			{"id":"5","email":"queue@b.example","type":"QUEUE"}],"paging":{"next":{"after":"NTI1"}}}`},
+		exchange{want: "GET /crm/owners/2026-09?after=NTI1&archived=false&limit=100", answer: `{"results":[{"id":6,"email":"c@b.example"}]}`},
+	)
+	got, err := c.Owners(t.Context())
+	want := []crm.Owner{{ID: "41629779", Email: "a@b.example", Active: true}, {ID: "6", Email: "c@b.example", Active: true}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+// A table with holes would say "no owner" of somebody who has one.
+func TestOwners_FailAsAWhole(t *testing.T) {
+	page := `{"results":[{"id":"1"}],"paging":{"next":{"after":"x"}}}`
+	for name, last := range map[string]exchange{
+		"second page refused":   {status: 403, answer: `{"category":"MISSING_SCOPES"}`},
+		"cursor that stays put": {answer: page},
+		"no list":               {answer: `{}`},
+		"nothing":               {answer: ``},
+	} {
+		c := newTestClient(t, exchange{answer: page}, last)
+		if owners, err := c.Owners(t.Context()); err == nil || owners != nil {
+			t.Errorf("%s: %v, %v", name, owners, err)
+		}
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	c := newTestClient(t, exchange{want: "GET /crm/properties/2026-09/calls", answer: `{"results":[
+		{"name":"crmsync_id","label":"ID","type":"string","fieldType":"text","hasUniqueValue":true},
+		{"name":"hs_call_status","label":"Status","type":"enumeration","options":[{"label":"Done","value":"COMPLETED"},{"label":"Busy","value":"BUSY"}]},
+		{"name":"hs_createdate","type":"datetime","modificationMetadata":{"readOnlyValue":true}},
+		{"name":"hs_sum","type":"number","calculated":true},
+		{"name":"old","type":"string","archived":true}]}`})
+	got, err := c.Describe(t.Context(), crm.Activity)
+	want := crm.Schema{Object: crm.Activity, Name: "calls", Fields: map[string]crm.Field{
+		"crmsync_id":     {Name: "crmsync_id", Label: "ID", Type: "string", Unique: true},
+		"hs_call_status": {Name: "hs_call_status", Label: "Status", Type: "enumeration", Options: []string{"COMPLETED", "BUSY"}},
+		"hs_createdate":  {Name: "hs_createdate", Type: "datetime", ReadOnly: true},
+		"hs_sum":         {Name: "hs_sum", Type: "number", ReadOnly: true},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	_, err = newTestClient(t, exchange{answer: `{"results":[]}`}).Describe(t.Context(), crm.Activity)
+	wantError(t, err, crm.Unavailable)
+	_, err = newTestClient(t).Describe(t.Context(), "deal")
+	wantError(t, err, crm.Misconfigured)
+}
+
+func TestArchive(t *testing.T) {
+	const path = "POST /crm/objects/2026-09/contacts/batch/archive"
+	refs := []crm.Ref{ref(crm.Contact, "1"), {Object: crm.Contact, Key: "unknown"}, ref(crm.Contact, "2"), ref(crm.Contact, "1")}
+	both := `{"inputs":[{"id":"1"},{"id":"2"}]}`
+	notFound := `{"category":"OBJECT_NOT_FOUND","context":{"ids":["2"]}}`
+	for name, test := range map[string]struct {
+		exchanges []exchange
+		want      map[int]crm.Kind
+	}{
+		"done":         {[]exchange{{want: path, body: both, status: 204}}, nil},
+		"gone already": {[]exchange{{want: path, status: 207, answer: `{"errors":[` + notFound + `]}`}}, nil},
+		"gone already, all refused": {[]exchange{
+			{want: path, status: 404, answer: notFound},
+			{want: path, body: `{"inputs":[{"id":"1"}]}`, status: 204},
+			{want: path, body: `{"inputs":[{"id":"2"}]}`, status: 404, answer: notFound}}, nil},
+		"one refused": {[]exchange{{want: path, status: 207, answer: `{"errors":[{"category":"VALIDATION_ERROR","context":{"id":["2"]}}]}`}},
+			map[int]crm.Kind{2: crm.Invalid}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			errs, err := newTestClient(t, test.exchanges...).Archive(t.Context(), crm.Contact, refs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantError(t, errs[1], crm.Invalid) // without an id there is nothing to archive
+			for _, i := range []int{0, 2, 3} {
+				if kind, refused := test.want[i]; refused {
+					wantError(t, errs[i], kind)
+				} else if errs[i] != nil {
+					t.Errorf("ref %d: %v", i, errs[i])
+				}
+			}
+		})
+	}
+	_, err := newTestClient(t, exchange{status: 401}).Archive(t.Context(), crm.Contact, refs)
+	wantError(t, err, crm.Unauthorized)
+}
+
+func TestShorten(t *testing.T) {
+	for name, test := range map[string]struct {
+		in, note string
+		keep     bool
+	}{
+		"at the limit":              {in: strings.Repeat("a", maxText), keep: true},
+		"more bytes than allowed":   {in: strings.Repeat("é", maxText), keep: true},
+		"one more":                  {in: strings.Repeat("a", maxText+1), note: "… (cut by 49 characters)"},
+		"two units per character":   {in: strings.Repeat("😀", maxText/2+1), note: "… (cut by 25 characters)"},
+		"bytes that are no text":    {in: strings.Repeat("\xff", maxText+1), note: "… (cut by 49 characters)"},
+		"a cut inside a character":  {in: strings.Repeat("a", maxText-49) + "😀😀" + strings.Repeat("b", 100), note: "… (cut by 102 characters)"},
+		"shorter than it looks now": {in: "short", keep: true},
+	} {
+		got := shorten(test.in)
+		if test.keep && got != test.in || !strings.HasSuffix(got, test.note) {
+			t.Errorf("%s: ends with %q", name, got[max(0, len(got)-30):])
+		}
+		if n := len([]rune(got)); n > maxText {
+			t.Errorf("%s: %d characters", name, n)
+		}
+	}
+}
