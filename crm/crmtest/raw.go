@@ -22,38 +22,48 @@ func statusAnswer(status int, body string) string {
 	return fmt.Sprintf("HTTP/1.1 %d Answer\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, kind, len(body), body)
 }
 
-// serveRaw answers every request with the given bytes and closes the
-// connection. Each request is reported to arrived unless that is nil. It ends
-// with the test.
-func serveRaw(t *testing.T, answer string, arrived func()) (url string) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Error(err)
-		return "http://127.0.0.1:1"
-	}
-	s := &rawServer{answer: answer, arrived: arrived, open: map[net.Conn]bool{}}
-	s.wg.Go(func() { s.accept(listener) })
-	t.Cleanup(func() {
-		_ = listener.Close()
-		s.close()
-		s.wg.Wait()
-	})
-	return "http://" + listener.Addr().String()
-}
-
+// rawServer answers every request with the given bytes and closes the
+// connection. Each request is reported to arrived unless that is nil.
 type rawServer struct {
-	answer  string
-	arrived func()
-	wg      sync.WaitGroup
+	url      string
+	answer   string
+	arrived  func()
+	listener net.Listener
+	wg       sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
 	open   map[net.Conn]bool
 }
 
-func (s *rawServer) accept(listener net.Listener) {
+// listenRaw starts a server, which the caller closes.
+func listenRaw(answer string, arrived func()) (*rawServer, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &rawServer{
+		url: "http://" + listener.Addr().String(), answer: answer, arrived: arrived,
+		listener: listener, open: map[net.Conn]bool{},
+	}
+	s.wg.Go(s.accept)
+	return s, nil
+}
+
+// serveRaw starts a server that ends with the test.
+func serveRaw(t *testing.T, answer string, arrived func()) (url string) {
+	t.Helper()
+	s, err := listenRaw(answer, arrived)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	return s.url
+}
+
+func (s *rawServer) accept() {
 	for {
-		conn, err := listener.Accept()
+		conn, err := s.listener.Accept()
 		if err != nil {
 			return // closed
 		}
@@ -95,9 +105,11 @@ func (s *rawServer) serve(conn net.Conn) {
 
 func (s *rawServer) close() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
+	_ = s.listener.Close()
 	for conn := range s.open {
 		_ = conn.Close()
 	}
+	s.mu.Unlock()
+	s.wg.Wait()
 }
