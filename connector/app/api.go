@@ -159,26 +159,9 @@ func (a *api) status(r *http.Request) (any, error) {
 
 func (a *api) events(r *http.Request) (any, url.Values, error) {
 	q := r.URL.Query()
-	if err := onlyKnown(q, "limit", "before", "status", "type", "since"); err != nil {
+	f, err := a.eventFilter(r.Context(), q)
+	if err != nil {
 		return nil, nil, err
-	}
-	f := state.EventFilter{Type: q.Get("type")}
-	var err error
-	if f.Limit, err = parseLimit(q.Get("limit")); err != nil {
-		return nil, nil, err
-	}
-	if f.Status, err = parseStatus(q.Get("status")); err != nil {
-		return nil, nil, err
-	}
-	if f.Since, err = parseSince(q.Get("since"), a.now()); err != nil {
-		return nil, nil, err
-	}
-	if id := q.Get("before"); id != "" {
-		e, err := a.ledger.Event(r.Context(), id)
-		if err != nil {
-			return nil, nil, fmt.Errorf("event %q named by before: %w", id, err)
-		}
-		f.Before = e.Seq
 	}
 	events, err := a.ledger.Events(r.Context(), f)
 	if err != nil {
@@ -192,6 +175,30 @@ func (a *api) events(r *http.Request) (any, url.Values, error) {
 		return views, nextPage(q, events[len(events)-1].ID), nil
 	}
 	return views, nil, nil
+}
+
+func (a *api) eventFilter(ctx context.Context, q url.Values) (f state.EventFilter, err error) {
+	if err := onlyKnown(q, "limit", "before", "status", "type", "since"); err != nil {
+		return f, err
+	}
+	f.Type = q.Get("type")
+	if f.Limit, err = parseLimit(q.Get("limit")); err != nil {
+		return f, err
+	}
+	if f.Status, err = parseStatus(q.Get("status")); err != nil {
+		return f, err
+	}
+	if f.Since, err = parseSince(q.Get("since"), a.now()); err != nil {
+		return f, err
+	}
+	if id := q.Get("before"); id != "" {
+		e, err := a.ledger.Event(ctx, id)
+		if err != nil {
+			return f, fmt.Errorf("event %q named by before: %w", id, err)
+		}
+		f.Before = e.Seq
+	}
+	return f, nil
 }
 
 func (a *api) objects(r *http.Request) (any, url.Values, error) {

@@ -43,14 +43,21 @@ func eventCells(entry json.RawMessage) ([]string, error) {
 		return nil, err
 	}
 	var records []string
+	var notes []string
+	for _, text := range []string{e.Reason, e.Error} {
+		if text != "" {
+			notes = append(notes, text)
+		}
+	}
 	for _, r := range e.Records {
 		records = append(records, r.Object+" "+recordFate(r))
+		if r.Note != "" {
+			notes = append(notes, r.Note)
+		}
 	}
-	note := e.Reason
-	if e.Error != "" {
-		note = strings.TrimPrefix(note+": "+e.Error, ": ")
-	}
-	return []string{timeText(&e.ReceivedAt), e.Type, string(e.Status), e.ID, strings.Join(records, ", "), note}, nil
+	return []string{
+		timeText(&e.ReceivedAt), e.Type, string(e.Status), e.ID, strings.Join(records, ", "), strings.Join(notes, ": "),
+	}, nil
 }
 
 // recordFate is the action taken for a record, or its status until there is one.

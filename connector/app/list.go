@@ -45,8 +45,7 @@ func (s *session) printList(f stateFlags, l listing) error {
 		if rows++; rows == 1 {
 			t.row(l.header...)
 		}
-		t.row(cells...)
-		if rows%alignRows == 0 {
+		if t.row(cells...); rows%alignRows == 0 {
 			if err := t.flush(); err != nil {
 				return err
 			}

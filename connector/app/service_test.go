@@ -13,9 +13,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"crmsync/connector"
 	"crmsync/connector/config"
 	"crmsync/state"
 	"crmsync/state/bolt"
@@ -51,6 +54,16 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, errOut bytes.Buffer
 	code = Run(t.Context(), args, strings.NewReader(""), &out, &errOut)
 	return code, out.String(), errOut.String()
+}
+
+// await returns when cond holds.
+func await(t *testing.T, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !cond(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain")
+		}
+	}
 }
 
 // sendSamples posts every sample of the demo and waits for the last one.
@@ -132,6 +145,43 @@ func TestHealth_FollowsTheConnector(t *testing.T) {
 	v.receiver.Drain()
 	if code, out, _ := run(t, "health", "--state", cfg.State); code != exitFailed || !strings.Contains(out, "shutting down") {
 		t.Errorf("while draining: exit code %d, %s", code, out)
+	}
+}
+
+// A token that is refused pauses writing, is worth an alert, and never stops
+// acceptance.
+func TestPausedCRM_FailsStatusAndHealthButNotReadiness(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	v := startTest(t, cfg)
+	v.client.(*sandboxClient).server.Revoke()
+	sender, err := newSender("http://"+v.webhookAddr.String()+"/webhooks", []string{string(cfg.WebhookSecrets[0])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := demoEvents.ReadFile("demo/org.updated.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sender.send(t.Context(), "msg_1", body); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return v.dispatch.CRMState().State == connector.StatePaused })
+	if err := sender.send(t.Context(), "msg_2", []byte(`{}`)); err != nil {
+		t.Errorf("while paused: %v", err)
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"status"}, exitFailed, "Writing is paused"},
+		{[]string{"health"}, exitOK, "ready"},
+		{[]string{"health", "--crm"}, exitFailed, "the CRM is paused"},
+	} {
+		code, out, errOut := run(t, append(tt.args, "--state", cfg.State)...)
+		if code != tt.code || !strings.Contains(out, tt.says) {
+			t.Errorf("%v: exit code %d\n%s%s", tt.args, code, out, errOut)
+		}
 	}
 }
 
