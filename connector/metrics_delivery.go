@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,6 +10,9 @@ import (
 	"crmsync/crm"
 	"crmsync/mapping"
 )
+
+// filterLabel stands for the object where a filter's expression failed.
+const filterLabel = "filter"
 
 // deliveryMetrics count what goes to the CRM.
 type deliveryMetrics struct {
@@ -45,6 +49,7 @@ func newDeliveryMetrics(reg prometheus.Registerer) deliveryMetrics {
 		}
 		m.fields.WithLabelValues(string(object))
 	}
+	m.fields.WithLabelValues(filterLabel)
 	return m
 }
 
@@ -67,7 +72,7 @@ func (m *Metrics) delivered(object crm.Object, result string) {
 // withheld counts fields that an expression failed to give.
 func (m *Metrics) withheld(fields []mapping.Withheld) {
 	for _, f := range fields {
-		m.delivery.fields.WithLabelValues(string(f.Object)).Inc()
+		m.delivery.fields.WithLabelValues(cmp.Or(string(f.Object), filterLabel)).Inc()
 	}
 }
 

@@ -68,14 +68,14 @@ func TestInterop_ForeignSignatures(t *testing.T) {
 }
 
 // TestInterop_SignersAgree signs the deliveries again, with the packages in
-// $CRMSYNC_TEST_NODE/node_modules.
+// $SIGNERS_NODE/node_modules.
 func TestInterop_SignersAgree(t *testing.T) {
-	dir := os.Getenv("CRMSYNC_TEST_NODE")
+	dir := os.Getenv("SIGNERS_NODE")
 	if dir == "" {
 		if os.Getenv("CI") == "true" {
-			t.Fatal("CRMSYNC_TEST_NODE is not set")
+			t.Fatal("SIGNERS_NODE is not set")
 		}
-		t.Skip("CRMSYNC_TEST_NODE is not set: testdata/signers/sign.mjs says what to install there")
+		t.Skip("SIGNERS_NODE is not set: testdata/signers/sign.mjs says what to install there")
 	}
 	raw, want := readDeliveries(t)
 	got := signAgain(t, dir, raw)
