@@ -7,11 +7,11 @@ import (
 	"crmsync/crm"
 )
 
-// links is for clients that write links in requests of their own.
 func (s *suite) links(t *testing.T) {
 	a := s.Open(t, false)
 	linker, ok := a.Client().(crm.Linker)
 	if !ok {
+		t.Run("with their record", s.linkInUpsert)
 		return
 	}
 	for _, pair := range [][2]crm.Object{{crm.Activity, crm.Contact}, {crm.Contact, crm.Company}, {crm.Activity, crm.Company}} {
@@ -35,6 +35,29 @@ func (s *suite) refs(t *testing.T, a Account, o crm.Object, n int) []crm.Ref {
 		refs = append(refs, crm.Ref{Object: o, Key: records[i].Key, RemoteID: r.RemoteID})
 	}
 	return refs
+}
+
+// linkInUpsert is for clients that write links together with their record.
+func (s *suite) linkInUpsert(t *testing.T) {
+	a := s.Open(t, false)
+	contact, company := s.refs(t, a, crm.Contact, 1)[0], s.refs(t, a, crm.Company, 1)[0]
+	record := s.records(crm.Activity, 1)[0]
+	record.Links = []crm.Ref{contact, company}
+	for range 2 {
+		record.RemoteID = s.write(t, a, crm.Activity, []crm.Record{record})[0].RemoteID
+		for _, to := range record.Links {
+			if got := a.Links(crm.Activity, to.Object); len(got) != 1 || got[0] != [2]string{record.RemoteID, to.RemoteID} {
+				t.Errorf("got links %v to the %s, want one from %s to %s", got, to.Object, record.RemoteID, to.RemoteID)
+			}
+		}
+	}
+	record.Fields, record.Links, record.Unlinks = nil, []crm.Ref{contact}, []crm.Ref{company}
+	for range 2 {
+		s.write(t, a, crm.Activity, []crm.Record{record})
+		if people, firms := a.Links(crm.Activity, crm.Contact), a.Links(crm.Activity, crm.Company); len(people) != 1 || len(firms) != 0 {
+			t.Errorf("got links %v and %v, want only the contact's", people, firms)
+		}
+	}
 }
 
 // link makes or removes links and returns the error of each.
@@ -109,6 +132,11 @@ func (s *suite) linkMissing(t *testing.T) {
 	}
 	if got := len(a.Links(crm.Activity, crm.Contact)); got != 1 {
 		t.Errorf("got %d links, want 1", got)
+	}
+	for _, gone := range []crm.Link{{From: froms[1], To: tos[1], Remove: true}, {From: froms[2], To: tos[2], Remove: true}} {
+		if err := s.link(t, a, []crm.Link{gone})[0]; err != nil {
+			t.Errorf("removing a link that went with its record: %v", err)
+		}
 	}
 	single := s.link(t, a, []crm.Link{{From: froms[0], To: tos[1]}})
 	if e := s.expect(t, single[0], crm.NotFound); e.Missing == nil || *e.Missing != tos[1] {

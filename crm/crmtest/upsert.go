@@ -17,6 +17,7 @@ func (s *suite) upsert(t *testing.T) {
 	}
 	t.Run("full batch in order", s.inOrder)
 	t.Run("no records", s.noRecords)
+	t.Run("no fields", s.noFields)
 	t.Run("record deleted by a person", s.deletedMeanwhile)
 	t.Run("concurrently", s.concurrently)
 }
@@ -86,6 +87,22 @@ func (s *suite) noRecords(t *testing.T) {
 	results, err := a.Client().Upsert(t.Context(), crm.Contact, nil)
 	if err != nil || len(results) != 0 || a.Writes() != 0 {
 		t.Errorf("got %d results, %d writes and %v", len(results), a.Writes(), err)
+	}
+}
+
+// noFields is what remains of a record of which only links are to be changed.
+func (s *suite) noFields(t *testing.T) {
+	a := s.Open(t, false)
+	record := s.records(crm.Contact, 1)[0]
+	record.RemoteID = s.write(t, a, crm.Contact, []crm.Record{record})[0].RemoteID
+	before := byKey(t, a, crm.Contact)[record.Key]
+	record.Fields = nil
+	result := s.write(t, a, crm.Contact, []crm.Record{record})[0]
+	if result.RemoteID != record.RemoteID || result.Action == crm.Created {
+		t.Errorf("got %s of %s, want %s left alone", result.Action, result.RemoteID, record.RemoteID)
+	}
+	if after := byKey(t, a, crm.Contact)[record.Key]; !maps.Equal(after.Fields, before.Fields) {
+		t.Errorf("the fields went from %v to %v", before.Fields, after.Fields)
 	}
 }
 

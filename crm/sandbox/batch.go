@@ -60,7 +60,9 @@ func (b *batch) each(traces []string, carryOut func(i int) (object, func(), *api
 	for i, trace := range traces {
 		result, undo, e := carryOut(i)
 		if e == nil {
-			result.TraceID = trace
+			if !b.s.opts.HideTraceIDs {
+				result.TraceID = trace
+			}
 			b.results = append(b.results, result)
 			b.undo = append(b.undo, undo)
 			continue

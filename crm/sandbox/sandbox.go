@@ -30,6 +30,8 @@ type Options struct {
 	Seed uint64
 	// HideExistingID leaves the holder's id out of conflicts.
 	HideExistingID bool
+	// HideTraceIDs leaves the trace ids out of results; errors keep them.
+	HideTraceIDs bool
 	// PackedErrors names bad properties only inside the message, as HubSpot did
 	// before it had a list of errors.
 	PackedErrors bool

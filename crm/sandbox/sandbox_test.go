@@ -237,6 +237,15 @@ func TestUpsert_ShufflesResults(t *testing.T) {
 	}
 }
 
+func TestHideTraceIDs_LeavesTheKeyInResults(t *testing.T) {
+	a := open(t, sandbox.Options{HideTraceIDs: true})
+	got := a.objects("contacts", "upsert", inputs(input("u1", "t1", `"firstname":"Ann"`), input("u2", "t2", `"email":"x"`)))
+	got.expect(t, 200, `"crmsync_id":"u1"`, `"objectWriteTraceId":["t2"]`)
+	if strings.Contains(got.text, `"t1"`) {
+		t.Errorf("a result names its trace id: %s", got.text)
+	}
+}
+
 func TestBatch_PartialOnlyWithTraceIDs(t *testing.T) {
 	good, bad := input("u1", "t1", `"firstname":"Ann"`), input("u2", "t2", `"email":"no address"`)
 	untraced := strings.ReplaceAll(inputs(good, bad), `"objectWriteTraceId":"t2",`, "")

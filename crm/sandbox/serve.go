@@ -39,7 +39,9 @@ type Exchange struct {
 	Response []byte
 }
 
-// ServeHTTP answers like HubSpot, unless a fault says otherwise.
+// ServeHTTP answers like HubSpot, unless a fault says otherwise. It breaks a
+// connection by panicking with http.ErrAbortHandler, which an http.Server
+// expects and a recorder does not.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
