@@ -2,7 +2,6 @@ package hubspot
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -10,7 +9,8 @@ import (
 )
 
 // Archive implements crm.Archiver: records go to the recycle bin, from where a
-// person can restore them for 90 days.
+// person can restore them for 90 days. A request that is refused because of
+// some record in it fails as a whole: the caller halves it.
 func (c *Client) Archive(ctx context.Context, o crm.Object, refs []crm.Ref) ([]error, error) {
 	op := "archive " + typeName(o)
 	if err := c.checkBatch(op, o, len(refs)); err != nil {
@@ -28,7 +28,7 @@ func (c *Client) Archive(ctx context.Context, o crm.Object, refs []crm.Ref) ([]e
 	if len(ids) == 0 {
 		return errs, nil
 	}
-	refused, err := c.archive(ctx, o, ids)
+	refused, err := c.archive(ctx, op, o, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -40,42 +40,29 @@ func (c *Client) Archive(ctx context.Context, o crm.Object, refs []crm.Ref) ([]e
 	return errs, nil
 }
 
-// archive returns the errors by record id. One that is gone already has none;
-// when a whole request fails because of such a record, each is sent alone.
-func (c *Client) archive(ctx context.Context, o crm.Object, ids []ident) (map[string]*crm.Error, error) {
-	op := "archive " + typeName(o)
-	var answer writeAnswer // empty as a rule: 204
+// archive returns errors by record id. A record that is gone already has none.
+func (c *Client) archive(ctx context.Context, op string, o crm.Object, ids []ident) (map[string]*crm.Error, error) {
+	var answer writeAnswer // as a rule empty: 204
 	r, err := c.do(ctx, call{op: op, method: http.MethodPost, path: c.paths.batch(o, "archive"), body: inputs[ident]{ids}}, &answer)
+	if err != nil {
+		if len(ids) == 1 && crm.AsError(err).Kind == crm.NotFound {
+			return nil, nil
+		}
+		return nil, err
+	}
 	refused := map[string]*crm.Error{}
-	if err == nil {
-		for _, p := range answer.Errors {
-			e := c.itemError(op, r, p)
-			if e.Kind == crm.NotFound {
-				continue
-			}
-			named := recordIDs(p)
-			if len(named) == 0 {
-				return nil, e
-			}
-			for _, id := range named {
-				refused[id] = e
-			}
+	for _, p := range answer.Errors {
+		e := c.itemError(op, r, p)
+		if e.Kind == crm.NotFound {
+			continue
 		}
-		return refused, nil
-	}
-	e := crm.AsError(err)
-	if e.Kind != crm.NotFound {
-		return nil, e
-	}
-	if len(ids) == 1 {
-		return refused, nil
-	}
-	for _, id := range ids {
-		one, err := c.archive(ctx, o, []ident{id})
-		if err != nil {
-			return nil, err
+		named := recordIDs(p)
+		if len(named) == 0 {
+			return nil, e
 		}
-		maps.Copy(refused, one)
+		for _, id := range named {
+			refused[id] = e
+		}
 	}
 	return refused, nil
 }

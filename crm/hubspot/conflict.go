@@ -44,40 +44,50 @@ func (b *batch) resolve(ctx context.Context, ws []*write) error {
 	if err != nil {
 		return err
 	}
-	var again, updates, adoptions []*write
+	d := b.decide(ws, holders)
+	if err := b.apply(ctx, step{verb: "update", action: crm.Updated}, d.ours); err != nil {
+		return err
+	}
+	if err := b.adopt(ctx, d.nobodys); err != nil {
+		return err
+	}
+	if err := b.apply(ctx, step{verb: "upsert"}, d.unknown); err != nil {
+		return err
+	}
+	for _, w := range conflicts(slices.Concat(d.ours, d.unknown)) {
+		w.refusal().Holder = nil // somebody, but we could not find out who
+	}
+	return nil
+}
+
+// decision parts the writes that go on by whose record is in the way. The
+// others have their final error.
+type decision struct{ ours, nobodys, unknown []*write }
+
+func (b *batch) decide(ws []*write, holders map[*write]*holder) decision {
+	var d decision
 	claimed := map[string]string{} // record id to the key of ours that gets it
 	for _, w := range ws {
-		switch h := holders[w]; {
+		h := holders[w]
+		switch e := w.refusal(); {
+		case e.Code == crm.CodeAmbiguous:
 		case h == nil:
-			if e := w.refusal(); e.Code != crm.CodeAmbiguous {
-				again = append(again, w)
-			}
+			d.unknown = append(d.unknown, w)
 		case h.ambiguous:
-			w.refusal().Code, w.refusal().Holder = crm.CodeAmbiguous, nil
+			e.Code, e.Holder = crm.CodeAmbiguous, nil
 		case h.key == w.record.Key:
 			w.target = h.id
-			updates = append(updates, w)
-		case h.key == "" && b.adoptable(w) && claimed[h.id] == "":
+			d.ours = append(d.ours, w)
+		case h.key == "" && claimed[h.id] == "" && b.adoptable(w):
 			claimed[h.id] = w.record.Key
-			w.adopt(h)
-			adoptions = append(adoptions, w)
+			w.target = h.id
+			w.dropNames(h.names) // a name that a person gave it stays
+			d.nobodys = append(d.nobodys, w)
 		default:
 			b.report(w, cmp.Or(h.key, claimed[h.id]), h.id)
 		}
 	}
-	if err := b.apply(ctx, step{verb: "update", action: crm.Updated}, updates); err != nil {
-		return err
-	}
-	if err := b.adopt(ctx, adoptions); err != nil {
-		return err
-	}
-	if err := b.apply(ctx, step{verb: "upsert"}, again); err != nil {
-		return err
-	}
-	for _, w := range conflicts(slices.Concat(updates, again)) {
-		w.refusal().Holder = nil // somebody, but we could not find out who
-	}
-	return nil
+	return d
 }
 
 // adoptable reports whether the conflict of w is about an e-mail address: the
@@ -85,12 +95,6 @@ func (b *batch) resolve(ctx context.Context, ws []*write) error {
 func (b *batch) adoptable(w *write) bool {
 	field := w.refusal().Field
 	return b.object == crm.Contact && w.props[emailProperty] != "" && (field == "" || field == emailProperty)
-}
-
-// adopt prepares w to become h: a name that a person gave it stays.
-func (w *write) adopt(h *holder) {
-	w.target = h.id
-	w.dropNames(h.names)
 }
 
 // dropNames leaves the names alone that are not empty now.

@@ -177,7 +177,7 @@ func TestRateLimit_IsAdoptedFromTheAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := http.Header{"X-Hubspot-Ratelimit-Max": {"2"}, "X-Hubspot-Ratelimit-Interval-Milliseconds": {"10000"}}
 		c, err := newClient(Options{Token: testToken}, crm.Common{}, serving(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Body: http.NoBody, Header: limit}, nil
+			return &http.Response{StatusCode: 200, Body: body(`{"results":[]}`), Header: limit}, nil
 		}))
 		if err != nil {
 			t.Fatal(err)

@@ -105,13 +105,27 @@ func (c *Client) Properties() crm.Properties {
 // without a request and survives a new token.
 func (c *Client) Account(context.Context) (string, error) { return c.host, nil }
 
-// Ping reads one contact: its scope is needed for calls as well.
+// Ping reads one contact: its scope is needed for calls as well. A success
+// without a list comes from somebody else, such as a proxy.
 func (c *Client) Ping(ctx context.Context) error {
-	_, err := c.do(ctx, call{
-		op: "check credentials", method: http.MethodGet,
+	const op = "check credentials"
+	var answer writeAnswer
+	r, err := c.do(ctx, call{
+		op: op, method: http.MethodGet,
 		path: c.paths.object(crm.Contact), query: url.Values{"limit": {"1"}},
-	}, nil)
+	}, &answer)
+	if err == nil && answer.Results == nil {
+		return c.foreign(op, r)
+	}
 	return err
+}
+
+// foreign is the error of a success that HubSpot would not have sent.
+func (c *Client) foreign(op string, r reply) *crm.Error {
+	return &crm.Error{
+		Kind: crm.Unavailable, Op: op, Status: r.status, RequestID: r.requestID,
+		Message: "the answer is not what HubSpot sends",
+	}
 }
 
 // call is one request. Every request of this adapter may be repeated.
@@ -152,10 +166,7 @@ func (c *Client) do(ctx context.Context, q call, out any) (reply, error) {
 	}
 	if out != nil && len(bytes.TrimSpace(resp.Body)) > 0 {
 		if err := json.Unmarshal(resp.Body, out); err != nil {
-			return r, &crm.Error{
-				Kind: crm.Unavailable, Op: q.op, Status: r.status, RequestID: r.requestID,
-				Message: "the answer is not what HubSpot sends", // a proxy's page, perhaps
-			}
+			return r, c.foreign(q.op, r)
 		}
 	}
 	return r, nil

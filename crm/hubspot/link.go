@@ -9,9 +9,8 @@ import (
 )
 
 // Link implements crm.Linker with the default association between two objects,
-// whose making and removing may be repeated. When HubSpot refuses a whole
-// request because of some link in it, the request is halved until the bad link
-// is alone.
+// whose making and removing may be repeated. A request that is refused because
+// of some link in it fails as a whole: the caller halves it.
 func (c *Client) Link(ctx context.Context, links []crm.Link) ([]error, error) {
 	if len(links) == 0 {
 		return nil, nil
@@ -20,11 +19,7 @@ func (c *Client) Link(ctx context.Context, links []crm.Link) ([]error, error) {
 	if err := l.check(links); err != nil {
 		return nil, err
 	}
-	errs := make([]error, len(links))
-	if err := l.apply(ctx, links, errs); err != nil {
-		return nil, err
-	}
-	return errs, nil
+	return l.apply(ctx, links)
 }
 
 // linker makes or removes links between two objects.
@@ -60,26 +55,16 @@ func (l linker) check(links []crm.Link) error {
 	return nil
 }
 
-// apply sends links and fills errs, which has the same length.
-func (l linker) apply(ctx context.Context, links []crm.Link, errs []error) error {
+func (l linker) apply(ctx context.Context, links []crm.Link) ([]error, error) {
 	var answer linkAnswer
 	r, err := l.c.do(ctx, l.call(links), &answer)
 	if err == nil {
-		return l.match(r, links, errs, answer)
+		return l.match(r, links, answer)
 	}
-	e := crm.AsError(err)
-	switch {
-	case !aboutRecords(e):
-		return e
-	case len(links) == 1:
-		errs[0] = l.linkError(e, r.problem, links[0])
-		return nil
+	if e := crm.AsError(err); len(links) == 1 && aboutRecords(e) {
+		return []error{l.linkError(e, r.problem, links[0])}, nil
 	}
-	half := len(links) / 2
-	if err := l.apply(ctx, links[:half], errs[:half]); err != nil {
-		return err
-	}
-	return l.apply(ctx, links[half:], errs[half:])
+	return nil, err
 }
 
 // call renders one request:
@@ -111,13 +96,13 @@ func (l linker) call(links []crm.Link) call {
 
 // match answers every link. Errors carry no trace id, only record ids; results
 // come in both directions. A removal is answered with nothing at all.
-func (l linker) match(r reply, links []crm.Link, errs []error, answer linkAnswer) error {
+func (l linker) match(r reply, links []crm.Link, answer linkAnswer) ([]error, error) {
 	made := map[[2]string]bool{}
 	for _, a := range answer.Results {
 		from, to := a.ends()
 		made[[2]string{from, to}], made[[2]string{to, from}] = true, true
 	}
-	settled := make([]bool, len(links))
+	errs, settled := make([]error, len(links)), make([]bool, len(links))
 	for i, k := range links {
 		settled[i] = l.remove || made[[2]string{k.From.RemoteID, k.To.RemoteID}]
 	}
@@ -130,12 +115,10 @@ func (l linker) match(r reply, links []crm.Link, errs []error, answer linkAnswer
 			errs[i] = l.linkError(l.c.itemError(l.op(), r, p), p, links[i])
 		}
 	}
-	for i := range links {
-		if !settled[i] {
-			return l.unsettled(r, answer)
-		}
+	if slices.Contains(settled, false) {
+		return nil, l.unsettled(r, answer)
 	}
-	return nil
+	return errs, nil
 }
 
 // unsettled is the error of an answer that leaves links open. Making them

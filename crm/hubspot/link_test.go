@@ -94,26 +94,18 @@ func TestLink_SuccessThatLeavesLinksOutIsFailure(t *testing.T) {
 	}
 }
 
-func TestLink_RefusedRequestIsHalvedUntilTheBadLinkIsAlone(t *testing.T) {
+func TestLink_RefusalOfARequestIsItsOnlyLinksOrTheCallers(t *testing.T) {
 	refused := exchange{want: linkPath, status: 400, answer: `{"category":"VALIDATION_ERROR","subCategory":"crm.associations.INVALID_IDENTIFIER","context":{"id":["3"]}}`}
-	c := newTestClient(t, refused,
-		exchange{answer: `{"results":[{"from":{"id":"0"},"to":{"id":"100"}}]}`},
-		refused,
-		exchange{answer: `{"results":[{"from":{"id":"1"},"to":{"id":"100"}}]}`},
-		refused,
-	)
-	errs, err := c.Link(t.Context(), []crm.Link{link("0", "100"), link("1", "100"), link("3", "100")})
-	if err != nil || errs[0] != nil || errs[1] != nil {
-		t.Fatalf("got %v, %v", errs, err)
+	errs, err := newTestClient(t, refused).Link(t.Context(), []crm.Link{link("3", "100")})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if e := wantError(t, errs[2], crm.NotFound); e.Missing == nil || e.Missing.RemoteID != "3" {
+	if e := wantError(t, errs[0], crm.NotFound); e.Missing == nil || e.Missing.RemoteID != "3" {
 		t.Errorf("missing %v", e.Missing)
 	}
-}
-
-func TestLink_OutageIsNotHalved(t *testing.T) {
-	c := newTestClient(t, exchange{status: 401, answer: `{}`})
-	_, err := c.Link(t.Context(), []crm.Link{link("1", "2"), link("3", "4")})
+	_, err = newTestClient(t, refused).Link(t.Context(), []crm.Link{link("1", "100"), link("3", "100")})
+	wantError(t, err, crm.NotFound)
+	_, err = newTestClient(t, exchange{status: 401}).Link(t.Context(), []crm.Link{link("1", "2")})
 	wantError(t, err, crm.Unauthorized)
 }
 

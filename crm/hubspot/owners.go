@@ -24,8 +24,7 @@ func (c *Client) Owners(ctx context.Context) ([]crm.Owner, error) {
 			return nil, err
 		}
 		if page.Results == nil {
-			// A table with holes would say "no owner" of somebody who has one.
-			return nil, &crm.Error{Kind: crm.Unavailable, Op: op, Status: r.status, Message: "the answer holds no list"}
+			return nil, c.foreign(op, r) // no list is not an empty one
 		}
 		for _, o := range page.Results {
 			if o.ID != "" && (o.Type == "PERSON" || o.Type == "") {

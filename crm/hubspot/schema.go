@@ -41,8 +41,7 @@ func (c *Client) properties(ctx context.Context, o crm.Object) (map[string]prope
 		return nil, err
 	}
 	if len(list.Results) == 0 {
-		// Every object has properties; an empty list would condemn the mapping.
-		return nil, &crm.Error{Kind: crm.Unavailable, Op: op, Status: r.status, Message: "HubSpot listed no properties"}
+		return nil, c.foreign(op, r) // every object has properties: an empty list would condemn the mapping
 	}
 	all := make(map[string]property, len(list.Results))
 	for _, p := range list.Results {
