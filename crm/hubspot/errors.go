@@ -54,6 +54,18 @@ var wordings = []struct {
 	{"blocklist", codeErased, crm.Invalid},
 }
 
+// wordForm is what codes, property names and request ids look like.
+var wordForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+
+// word is s when it looks like one, else "": members that are not scrubbed must
+// not carry a value.
+func word(s string) string {
+	if wordForm.MatchString(s) {
+		return s
+	}
+	return ""
+}
+
 var (
 	existingID = regexp.MustCompile(`Existing ID: ?([0-9]+)`)
 	oldForm    = "Property values were not valid: "
@@ -157,9 +169,9 @@ func oldDetails(p problem) []problem {
 func (c *Client) itemError(op string, r reply, p problem) *crm.Error {
 	f := c.understand(p)
 	e := &crm.Error{
-		Kind: f.kind, Op: op, Status: r.status, Code: f.code, Field: f.field,
+		Kind: f.kind, Op: op, Status: r.status, Code: word(f.code), Field: word(f.field),
 		Message:   c.transport.Scrub(f.message),
-		RequestID: cmp.Or(string(p.CorrelationID), r.requestID),
+		RequestID: word(cmp.Or(string(p.CorrelationID), r.requestID)),
 	}
 	if scopes := missingScopes(p); len(scopes) > 0 {
 		e.Message = c.transport.Scrub("missing scopes: " + strings.Join(scopes, ", "))

@@ -237,7 +237,7 @@ func FuzzUpsertAnswer(f *testing.F) {
 			t.Fatalf("%d results", len(results))
 		}
 		for _, r := range results {
-			if (r.Err == nil) == (r.RemoteID == "" || r.Action == "") {
+			if r.Err == nil && r.RemoteID == "" || (r.Err == nil) == (r.Action == "") {
 				t.Errorf("result %+v", r)
 			}
 			if r.Err != nil && strings.Contains(fmt.Sprint(r.Err), "@") {

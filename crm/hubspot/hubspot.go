@@ -160,7 +160,7 @@ func (c *Client) do(ctx context.Context, q call, out any) (reply, error) {
 		return reply{}, err
 	}
 	c.adoptLimit(resp.Header)
-	r := reply{status: resp.Status, requestID: resp.Header.Get("X-HubSpot-Correlation-Id")}
+	r := reply{status: resp.Status, requestID: word(resp.Header.Get("X-HubSpot-Correlation-Id"))}
 	if !resp.OK() {
 		return c.refused(q.op, resp, r)
 	}

@@ -57,8 +57,7 @@ type write struct {
 // fail ends w with e.
 func (w *write) fail(e *crm.Error) {
 	w.answered = true
-	w.result.Err = e
-	w.result.RequestID = e.RequestID
+	w.result.Err, w.result.Action, w.result.RequestID = e, "", e.RequestID
 }
 
 // refusal is the error of w, nil while there is none.
