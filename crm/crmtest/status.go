@@ -36,23 +36,27 @@ func (s *suite) kindOf(status int) crm.Kind {
 	return KindOf(status)
 }
 
-// statuses answers every status with each body and looks at the error of an
-// upsert. They run side by side: some are repeated by the adapter, with pauses.
+// statuses answers every status and looks at the error of an upsert. They run
+// side by side: some are repeated by the adapter, with pauses. Statuses that
+// mean something come with each body, the others with one of them.
 func (s *suite) statuses(t *testing.T) {
-	bodies := map[string]string{
-		"nothing": "",
-		"HTML":    "<html><body>Request of " + address + " with " + s.Secret + "</body></html>",
-		"JSON":    fmt.Sprintf(`{"message":%q,"error":%q}`, "refused "+address, "bad token "+s.Secret),
+	bodies := []string{
+		"",
+		"<html><body>Request of " + address + " with " + s.Secret + "</body></html>",
+		fmt.Sprintf(`{"message":%q,"error":%q}`, "refused "+address, "bad token "+s.Secret),
 	}
 	var wg sync.WaitGroup
-	places := make(chan struct{}, 300)
+	places := make(chan struct{}, 100)
 	for status := 100; status <= 599; status++ {
-		for name, body := range bodies {
+		for i, body := range bodies {
+			if http.StatusText(status) == "" && status%len(bodies) != i {
+				continue
+			}
 			places <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-places }()
 				if err := s.status(t, status, body); err != nil {
-					t.Errorf("status %d with %s: %v", status, name, err)
+					t.Errorf("status %d with body %d: %v", status, i, err)
 				}
 			})
 		}
