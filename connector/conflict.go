@@ -10,14 +10,21 @@ import (
 )
 
 // clash is a record one of whose values, an e-mail address, is held by another
-// record of ours. (One that is not ours was adopted by the adapter.)
+// record. A record that is not ours was adopted by the adapter, unless our key
+// stands on another one already.
 type clash struct {
 	job *job
 	err *crm.Error
 }
 
+// holder is the record of ours that holds the value; its Key is "" when the
+// holder is not ours, or nobody any more.
 func (c clash) holder() state.Lane {
-	return state.Lane{Object: string(c.job.rec.Object), Key: c.err.Holder.Key}
+	lane := state.Lane{Object: string(c.job.rec.Object)}
+	if c.err.Holder != nil {
+		lane.Key = c.err.Holder.Key
+	}
+	return lane
 }
 
 // resolve decides about clashes and returns the jobs to send once more. A
@@ -32,6 +39,8 @@ func (w *writer) resolve(ctx context.Context, clashes []clash) ([]*job, error) {
 	for _, c := range clashes {
 		j, holder := c.job, c.holder()
 		switch deleted := w.links[holder].Deleted; {
+		case c.err.Kind == crm.NotFound: // the record to take over is gone
+			j.rec.TakeOver, j.takeOver = "", nil
 		case taken[holder]:
 		case deleted && j.link.RemoteID == "":
 			taken[holder] = true
@@ -53,7 +62,7 @@ func (w *writer) resolve(ctx context.Context, clashes []clash) ([]*job, error) {
 func (w *writer) loadHolders(ctx context.Context, clashes []clash) error {
 	var unknown []state.Lane
 	for _, c := range clashes {
-		if _, ok := w.links[c.holder()]; !ok {
+		if _, ok := w.links[c.holder()]; !ok && c.holder().Key != "" {
 			unknown = append(unknown, c.holder())
 		}
 	}

@@ -120,6 +120,15 @@ func (d *Dispatcher) CRMState() CRMState {
 	return d.gate.snapshot(d.client.Properties().Name)
 }
 
+// Owners returns the CRM's owners by e-mail as last loaded; nil before that.
+// Safe for concurrent use.
+func (d *Dispatcher) Owners() mapping.Owners {
+	if known := d.owners.shown.Load(); known != nil {
+		return *known
+	}
+	return nil
+}
+
 // Run delivers until ctx ends; then work in flight gets 8 s. It returns nil
 // after a shutdown, and state.ErrBinding when the state belongs to another CRM
 // account.

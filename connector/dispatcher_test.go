@@ -428,6 +428,18 @@ func TestDispatcher_EmailHeldByAnotherRecord(t *testing.T) {
 			t.Errorf("records %+v", ev.Records)
 		}
 	})
+	t.Run("foreign, but ours exists: written without it", func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+		w.crm.add(crm.Contact, crm.Fields{"email": "new@sales.example"})
+		w.deliver(userEvent("e2", "updated", "u1", 2, "Jonas W", "new@sales.example"))
+		if ev := w.event("e2"); ev.Status != state.Applied || ev.Records[0].Note != "email_withheld" {
+			t.Errorf("event %+v", ev)
+		}
+		if rec := w.crm.get(crm.Contact, "u1"); rec.fields["name"] != "Jonas W" || rec.fields["email"] != "j@sales.example" {
+			t.Errorf("contact %+v", rec.fields)
+		}
+	})
 	t.Run("living: written without it until it is given up", func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))

@@ -139,6 +139,9 @@ func (f *fakeCRM) upsert(object crm.Object, r crm.Record) crm.Result {
 				Holder: &crm.Ref{Object: object, Key: holder.key, RemoteID: holder.id},
 			}}
 		}
+		if rec != nil { // our key stands on another record
+			return crm.Result{Err: &crm.Error{Kind: crm.Conflict, Field: "email", Holder: &crm.Ref{Object: object, RemoteID: holder.id}}}
+		}
 		rec, action = holder, crm.Adopted
 		rec.key = r.Key
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"crmsync/crm"
@@ -17,9 +18,10 @@ const ownerRefresh = 5 * time.Minute
 // mapper stays pure. A table that cannot be loaded pauses the objects that use
 // it: a failed look-up is never "no owner".
 type ownerTable struct {
-	known  mapping.Owners
-	loaded time.Time // last attempt
-	err    error     // of the last attempt
+	known  mapping.Owners                 // nil until it has been loaded once
+	shown  atomic.Pointer[mapping.Owners] // known, for other goroutines
+	loaded time.Time                      // last attempt
+	err    error                          // of the last attempt
 }
 
 // table returns the owners for the events of a round, loading them when it is
@@ -41,9 +43,7 @@ func (t *ownerTable) refresh(ctx context.Context, r *round) bool {
 	if t.known == nil || time.Since(t.loaded) < ownerRefresh {
 		return false
 	}
-	before := t.known
 	if err := t.load(ctx, r.client); err != nil {
-		t.known = before
 		t.loaded = time.Time{} // the miss is not answered: the next round asks again
 		r.holdForOwners(err)
 		return false
@@ -66,12 +66,14 @@ func (t *ownerTable) load(ctx context.Context, client crm.Client) error {
 		t.err = err
 		return err
 	}
-	t.known = make(mapping.Owners, len(owners))
+	known := make(mapping.Owners, len(owners))
 	for _, o := range owners {
 		if o.Active && o.Email != "" {
-			t.known[strings.ToLower(o.Email)] = o.ID
+			known[strings.ToLower(o.Email)] = o.ID
 		}
 	}
+	t.known = known
+	t.shown.Store(&known)
 	return nil
 }
 

@@ -235,6 +235,8 @@ func (r *round) written(j *job, rec *state.Record, link *state.Link) {
 	}
 	if j.withheld != "" {
 		rec.Note = j.withheld + "_withheld"
+	}
+	if j.withheld != "" && j.holder.Key != "" {
 		r.batch.Waiting = append(r.batch.Waiting, state.Waiting{Kind: state.WaitValue, Target: j.holder, Record: j.lane.Lane})
 	}
 	if j.takeOver != nil {

@@ -217,7 +217,7 @@ func (w *writer) failed(j *job, e *crm.Error) {
 	case e.Kind == crm.Conflict && e.Code == crm.CodeAmbiguous:
 		w.bury()
 		w.dead(j, state.ReasonAmbiguousMatch, e)
-	case e.Kind == crm.Conflict && e.Holder != nil && e.Holder.Key != "" && j.attempts < conflictTries:
+	case j.attempts < conflictTries && (e.Kind == crm.Conflict && e.Holder != nil || e.Kind == crm.NotFound && j.takeOver != nil):
 		j.attempts++
 		w.clashes = append(w.clashes, clash{j, e})
 	case e.Kind == crm.NotFound && !j.lane.forgotten && j.link.RemoteID != "":

@@ -44,6 +44,7 @@ type api struct {
 	log     *slog.Logger
 	mapping *mapping.Mapper             // nil: events are explained without their fields
 	crm     func() connector.CRMState   // nil: no connector runs
+	owners  func() mapping.Owners       // nil: no connector runs
 	flush   func(context.Context) error // stores what is only counted in memory; nil: nothing is
 	kind    string                      // of the CRM, while the state is bound to none
 }
@@ -244,7 +245,11 @@ func (a *api) event(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return explain(e, a.mapping), nil
+	var owners mapping.Owners
+	if a.owners != nil {
+		owners = a.owners()
+	}
+	return explain(e, a.mapping, owners), nil
 }
 
 func (a *api) replay(r *http.Request) (any, error) {

@@ -38,6 +38,8 @@ type finding struct {
 	Code     string `json:"code"`
 	Message  string `json:"message"`
 	Remedy   string `json:"remedy"`
+	// Snippet is the line of an expression at fault with a caret below it.
+	Snippet string `json:"snippet,omitempty"`
 }
 
 // Run prints every finding of one run. What can be seen offline is a mistake
@@ -104,7 +106,7 @@ func problemFinding(severity string, p *config.Problem) finding {
 func expressionFinding(m *mapping.ExpressionError) finding {
 	f := finding{
 		Severity: severityError, Variable: m.Variable, Object: string(m.Object), Field: m.Field,
-		Code: "expression", Message: m.Message,
+		Code: "expression", Message: m.Message, Snippet: strings.TrimPrefix(m.Snippet(), "\n"),
 	}
 	if m.Line > 0 {
 		f.Message = fmt.Sprintf("line %d, column %d: %s", m.Line, m.Column, m.Message)
@@ -246,6 +248,9 @@ func printFindings(w io.Writer, found []finding, asJSON bool) error {
 			continue
 		}
 		fmt.Fprintf(w, "%s: %s: %s", f.Severity, f.Variable, printable(f.Message))
+		if f.Snippet != "" {
+			fmt.Fprintf(w, "\n%s", f.Snippet)
+		}
 		if f.Remedy != "" {
 			fmt.Fprintf(w, "\n  %s", f.Remedy)
 		}

@@ -10,8 +10,9 @@ import (
 	"crmsync/state"
 )
 
-// explain tells an event's story, with the fields that m makes of it now.
-func explain(e state.Event, m *mapping.Mapper) explainView {
+// explain tells an event's story, with the fields that m makes of it now. Owners
+// are those that the running connector has loaded; nil is none.
+func explain(e state.Event, m *mapping.Mapper, owners mapping.Owners) explainView {
 	v := explainView{
 		eventView: newEventView(e), Signature: "ok", PayloadBytes: e.Size,
 		Mapped: []mappedView{},
@@ -33,7 +34,7 @@ func explain(e state.Event, m *mapping.Mapper) explainView {
 	case m == nil:
 		v.Note = "the fields are not shown because the configuration cannot be read here: run crmsync check"
 	default:
-		v.Mapped, v.Note = mappedViews(m, ev)
+		v.Mapped, v.Note = mappedViews(m, ev, owners)
 	}
 	return v
 }
@@ -49,19 +50,18 @@ func newDecodedView(e state.Event, ev *mapping.Event, err error) *decodedView {
 	return d
 }
 
-// mappedViews maps ev. The note says what is missing, and why. Owners are not
-// looked up: that would be a request to the CRM.
-func mappedViews(m *mapping.Mapper, ev *mapping.Event) (views []mappedView, note string) {
+// mappedViews maps ev. The note says what is missing, and why.
+func mappedViews(m *mapping.Mapper, ev *mapping.Event, owners mapping.Owners) (views []mappedView, note string) {
 	views = []mappedView{}
-	mapped := m.Map(ev, nil)
+	mapped := m.Map(ev, owners)
 	if mapped.Skip != "" {
 		return views, "the mapping in force writes nothing for this event: " + mapped.Skip
 	}
 	for _, r := range mapped.Records {
 		views = append(views, newMappedView(m, r, mapped.Withheld))
 	}
-	if m.NeedsOwners(ev) {
-		note = "owner(…) is looked up in the CRM when an event is delivered, not here"
+	if owners == nil && m.NeedsOwners(ev) {
+		note = "owner(…) finds nobody here: the running connector has the CRM's owners once it has delivered an event"
 	}
 	return views, note
 }

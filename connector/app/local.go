@@ -8,13 +8,22 @@ import (
 	"crmsync/mapping"
 )
 
-// loadConfig reads the whole configuration. Problems are the caller's mistake.
+// loadConfig reads the whole configuration.
 func loadConfig() (*config.Config, error) {
-	cfg, err := config.Load(config.LoadOptions{Adapters: offered(), CheckSecret: checkSecret})
-	if err != nil {
-		return cfg, usage(err)
+	return config.Load(config.LoadOptions{Adapters: offered(), CheckSecret: checkSecret})
+}
+
+// soundConfig returns a configuration in which nothing is wrong. Otherwise it
+// tells all that is, as check does.
+func soundConfig(s *session) (*config.Config, error) {
+	cfg, found := checkConfig()
+	if countErrors(found) == 0 {
+		return cfg, nil
 	}
-	return cfg, nil
+	if err := printFindings(s.stderr, found, false); err != nil {
+		return nil, err
+	}
+	return nil, &exitError{code: exitUsage}
 }
 
 // loadOnly reads a few variables: commands that only look at a state, or only

@@ -13,7 +13,7 @@ type serveCommand struct{}
 
 // Run serves until the context ends.
 func (c *serveCommand) Run(s *session) error {
-	cfg, err := loadConfig()
+	cfg, err := soundConfig(s)
 	if err != nil {
 		return err
 	}

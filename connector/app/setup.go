@@ -10,7 +10,6 @@ import (
 
 	"crmsync/connector/config"
 	"crmsync/crm"
-	"crmsync/mapping"
 )
 
 // setupCommand creates in the CRM what the mapping needs.
@@ -21,12 +20,9 @@ type setupCommand struct {
 
 // Run prints every step, those left to a person last.
 func (c *setupCommand) Run(s *session) error {
-	cfg, err := loadConfig()
+	cfg, err := soundConfig(s)
 	if err != nil {
 		return err
-	}
-	if _, err := mapping.New(cfg.Mapping); err != nil {
-		return usage(err)
 	}
 	client, err := openClient(cfg, nil)
 	if err != nil {

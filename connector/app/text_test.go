@@ -54,7 +54,7 @@ func TestStatusAdvice(t *testing.T) {
 }
 
 func TestExplain_OfAnEventWhosePayloadIsGone(t *testing.T) {
-	v := explain(state.Event{ID: "e1", Status: state.Applied, ReceivedAt: testNow}, nil)
+	v := explain(state.Event{ID: "e1", Status: state.Applied, ReceivedAt: testNow}, nil, nil)
 	if v.Payload != nil || v.Decoded != nil || !strings.Contains(v.Note, "CRMSYNC_PAYLOAD_RETENTION") {
 		t.Errorf("got %+v", v)
 	}
