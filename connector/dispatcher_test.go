@@ -71,9 +71,11 @@ func TestDispatcher_AnyOrderGivesOneState(t *testing.T) {
 			w := newWorld(t, nil)
 			w.deliver(orgEvent("o", "updated", "o1", 1, "Bright"))
 			for step := range 6 {
+				var bodies []string
 				for i, order := range orders {
-					w.accept(events(fmt.Sprintf("u%d", i))[order[step]])
+					bodies = append(bodies, events(fmt.Sprintf("u%d", i))[order[step]])
 				}
+				w.accept(bodies...)
 				if at == "one by one" {
 					w.settle()
 				}

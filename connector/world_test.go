@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"crmsync/crm"
 	"crmsync/mapping"
 	"crmsync/state"
@@ -86,15 +88,22 @@ func (w *world) restart(change func(*DispatcherOptions)) {
 	w.d = NewDispatcher(o)
 }
 
-// accept stores one event as the receiver does, each under a new message id.
+// accept stores events as the receiver does, at once, each under a new message
+// id.
 func (w *world) accept(bodies ...string) {
 	w.t.Helper()
+	var senders errgroup.Group
+	senders.SetLimit(64)
 	for _, body := range bodies {
 		w.sent++
 		m := newMessage(fmt.Sprintf("msg_%d", w.sent), []byte(body), time.Now())
-		if _, err := w.store.Accept(context.Background(), m); err != nil {
-			w.t.Fatal(err)
-		}
+		senders.Go(func() error {
+			_, err := w.store.Accept(context.Background(), m)
+			return err
+		})
+	}
+	if err := senders.Wait(); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
