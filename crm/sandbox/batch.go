@@ -21,6 +21,7 @@ type batch struct {
 	s       *Server
 	c       *call
 	started time.Time
+	writes  int // of the server, before
 	results []any
 	errors  []*apiError
 	missing []string // inputs that name no record, for one error about all
@@ -28,7 +29,7 @@ type batch struct {
 }
 
 func (s *Server) newBatch(c *call) *batch {
-	return &batch{s: s, c: c, started: c.now, results: []any{}}
+	return &batch{s: s, c: c, started: c.now, writes: s.writes, results: []any{}}
 }
 
 // reply answers whole when everything was done.
@@ -75,6 +76,7 @@ func (b *batch) each(traces []string, carryOut func(i int) (object, func(), *api
 			for _, undo := range slices.Backward(b.undo) {
 				undo()
 			}
+			b.s.writes = b.writes
 			return e
 		}
 		b.errors = append(b.errors, e.with("objectWriteTraceId", trace))

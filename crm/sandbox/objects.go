@@ -44,8 +44,14 @@ func (t *table) show(r *record, names []string) object {
 			o.Properties[name] = &value
 		}
 	}
-	id := r.id
-	o.Properties["hs_object_id"] = &id
+	o.Properties["hs_object_id"] = &o.ID
+	for _, name := range []string{"createdate", "hs_createdate", "lastmodifieddate", "hs_lastmodifieddate"} {
+		if _, asked := o.Properties[name]; asked && strings.Contains(name, "create") {
+			o.Properties[name] = &o.CreatedAt
+		} else if asked {
+			o.Properties[name] = &o.UpdatedAt
+		}
+	}
 	return o
 }
 

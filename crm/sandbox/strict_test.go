@@ -223,6 +223,12 @@ func TestCreate_WithInlineAssociations(t *testing.T) {
 	}
 	a.objects("calls", "create", call(contact)).expect(t, 201)
 	a.objects("calls", "create", call("404")).expect(t, 201, "INVALID_IDENTIFIER", `"results":[]`)
+	writes := a.Writes()
+	untraced := strings.ReplaceAll(strings.TrimSuffix(call(contact), "]}"), `"objectWriteTraceId":"t",`, "")
+	a.objects("calls", "create", untraced+`,{"properties":{}}]}`).expect(t, 400, "hs_timestamp")
+	if a.Writes() != writes {
+		t.Errorf("a refused batch counts as %d writes", a.Writes()-writes)
+	}
 	if got := len(a.Associations("calls", "contacts")); got != 1 || len(a.Records("calls")) != 1 {
 		t.Errorf("got %d links and %d calls, want one each", got, len(a.Records("calls")))
 	}

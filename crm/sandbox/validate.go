@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"maps"
+	"net/http"
 	"net/mail"
 	"slices"
 	"strconv"
@@ -161,7 +163,8 @@ func (t *table) checkRules(before *record, after map[string]string) []detail {
 
 // checkUnique says whether another record holds one of the values.
 func (s *Server) checkUnique(t *table, id string, values map[string]string) *apiError {
-	for name, value := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		value := values[name]
 		if value == "" || !t.isUnique(name) {
 			continue
 		}
@@ -181,7 +184,7 @@ func (s *Server) checkUnique(t *table, id string, values map[string]string) *api
 // alreadyExists is the refusal of an address that another contact has.
 func (s *Server) alreadyExists(holder string) *apiError {
 	if s.opts.HideExistingID {
-		return newError(409, "CONFLICT", "Contact already exists.")
+		return newError(http.StatusConflict, "CONFLICT", "Contact already exists.")
 	}
-	return newError(409, "CONFLICT", "Contact already exists. Existing ID: "+holder).with("existingId", holder)
+	return newError(http.StatusConflict, "CONFLICT", "Contact already exists. Existing ID: "+holder).with("existingId", holder)
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // write creates a record, or updates before when that is not nil. undo takes
-// it back.
+// it back, but for the count of writes.
 func (s *Server) write(c *call, before *record, values map[string]string) (r *record, undo func(), e *apiError) {
 	t := c.object
 	if wrong := s.checkValues(t, values); len(wrong) > 0 {
@@ -35,8 +35,7 @@ func (s *Server) write(c *call, before *record, values map[string]string) (r *re
 		r.id = s.newID()
 	}
 	s.writes++
-	back := t.put(r)
-	return r, func() { back(); s.writes-- }, nil
+	return r, t.put(r), nil
 }
 
 // merge returns the values of before with new ones set over them; an empty one
