@@ -32,9 +32,9 @@ type commands struct {
 // connector ends when ctx does.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	s := &session{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
-	code, tell := exitOK, false
 	err := s.execute(args)
-	if code, tell = exitCode(err); tell {
+	code, tell := exitCode(err)
+	if tell {
 		fmt.Fprintf(stderr, "crmsync: %v\n", err)
 	}
 	return code

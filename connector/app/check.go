@@ -148,7 +148,7 @@ func checkCRM(ctx context.Context, cfg *config.Config) ([]finding, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
-	defer closeClient(client)
+	defer func() { _ = closeClient(client) }() // nothing is lost by it
 	if err := client.Ping(ctx); err != nil {
 		return []finding{crmFinding(cfg, "", err)}, ctx.Err()
 	}

@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -88,14 +89,14 @@ func (p *connectorProcess) command(args ...string) *exec.Cmd {
 // run executes a command line and returns its exit code and output.
 func (p *connectorProcess) run(args ...string) (int, string) {
 	out, err := p.command(args...).CombinedOutput()
-	if err != nil && !strings.HasPrefix(err.Error(), "exit status") {
+	exit, failed := errors.AsType[*exec.ExitError](err)
+	switch {
+	case failed:
+		return exit.ExitCode(), string(out)
+	case err != nil:
 		p.t.Fatalf("crmsync %v: %v", args, err)
 	}
-	code := 0
-	if err != nil {
-		code = err.(*exec.ExitError).ExitCode()
-	}
-	return code, string(out)
+	return 0, string(out)
 }
 
 func (p *connectorProcess) mustRun(args ...string) string {

@@ -28,8 +28,7 @@ func keepRetention(ctx context.Context, p pruner, cfg *config.Config, log *slog.
 			KeepWinners:    cfg.PayloadRetention > 0,
 		})
 		switch {
-		case ctx.Err() != nil:
-			return nil
+		case ctx.Err() != nil: // the service stops
 		case err != nil: // a full disk, most likely: /readyz and the receiver say so
 			log.Error("old events could not be removed", "error", err)
 		case gone.Events+gone.Payloads > 0:

@@ -28,7 +28,7 @@ func (c *setupCommand) Run(s *session) error {
 	if err != nil {
 		return usage(err)
 	}
-	defer closeClient(client)
+	defer func() { _ = closeClient(client) }() // nothing is lost by it
 	steps, err := provision(s.ctx, cfg, client, c.DryRun)
 	if printErr := printSteps(s.stdout, steps, c.JSON); printErr != nil {
 		return printErr

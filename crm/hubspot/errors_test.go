@@ -228,7 +228,7 @@ func FuzzUpsertAnswer(f *testing.F) {
 		records := []crm.Record{jonas("k0"), jonas("k1")}
 		results, err := c.Upsert(ctx, crm.Contact, records)
 		if err != nil {
-			if _, ok := err.(*crm.Error); !ok {
+			if _, ok := errors.AsType[*crm.Error](err); !ok {
 				t.Errorf("error %T", err)
 			}
 			return

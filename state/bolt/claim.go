@@ -58,7 +58,7 @@ func (g *group) claim(o state.ClaimOptions) state.Claim {
 	c.InDoubt = make(map[state.Lane]time.Time)
 	for heads := g.heads(paused); len(c.Events) < o.Max; {
 		h := heads.first()
-		if h == nil || !c.take(h.mask, h.seq) {
+		if h == nil || !c.take(h.seq) {
 			break
 		}
 		h.advance()
@@ -79,7 +79,7 @@ type claiming struct {
 
 // take adds the event unless it has to wait. It returns false, and has not
 // dealt with the event, when the claim is full.
-func (c *claiming) take(m mask, seq uint64) bool {
+func (c *claiming) take(seq uint64) bool {
 	if _, leased := c.leases.events[seq]; leased {
 		return true
 	}

@@ -71,7 +71,7 @@ func (a *attempts) check(ctx context.Context, resp *http.Response, err error) (b
 		a.client.observe(a.op, outcome(status), time.Since(a.started))
 	}
 	if !a.repeatable || ctx.Err() != nil {
-		return false, nil
+		return false, nil //nolint:nilerr // go-retryablehttp would drop the answer
 	}
 	if err != nil {
 		// A time-out has already taken long: that is no blip.

@@ -151,7 +151,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err := a.prepare(req.Request); err != nil {
 		return nil, c.failure(r.Op, err)
 	}
-	resp, err := a.retrier().Do(req)
+	resp, err := a.retrier().Do(req) //nolint:bodyclose // read closes it
 	if err != nil {
 		return nil, c.failure(r.Op, err)
 	}
