@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,9 +27,9 @@ type Options struct {
 // mapped anew while a long read (a backup) holds the old mapping.
 const initialMap = 1 << 30
 
-// growth is how much the file grows at once; bbolt's own 16 MiB is a lot for a
-// connector that holds a few events.
-const growth = 1 << 20
+// growth is how much the file grows at once, which costs an fsync of its own;
+// bbolt's own 16 MiB is a lot for a connector that holds a few events.
+const growth = 4 << 20
 
 // Store is a state file. Its methods may be called concurrently.
 type Store struct {
@@ -107,10 +106,11 @@ func openFile(path string, o Options) (db *bbolt.DB, err error) {
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		holder, _ := ReadHolder(path) // may be gone, or not be written yet
 		return nil, &LockedError{Path: path, Holder: holder}
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("open state: %w", err)
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch),
+		errors.Is(err, bbolterrors.ErrChecksum):
+		return nil, damaged(path, err.Error())
 	}
-	return nil, damaged(path, err.Error())
+	return nil, fmt.Errorf("open state: %w", err)
 }
 
 // start checks what the file is, and starts the committer.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -11,8 +12,7 @@ import (
 	"crmsync/state"
 )
 
-// Claim implements [state.Store]. An event with all its records settled is
-// claimable too: somebody has to end it.
+// Claim implements [state.Store].
 func (s *Store) Claim(ctx context.Context, o state.ClaimOptions) (state.Claim, error) {
 	var claim state.Claim
 	err := s.write(ctx, func(g *group) error {
@@ -33,6 +33,7 @@ func (s *Store) Claim(ctx context.Context, o state.ClaimOptions) (state.Claim, e
 
 // Release implements [state.Store].
 func (s *Store) Release(ctx context.Context, seqs ...uint64) error {
+	seqs = slices.Clone(seqs)
 	err := s.write(ctx, func(g *group) error {
 		for _, seq := range seqs {
 			if g.free(seq) {

@@ -106,6 +106,8 @@ func TestGolden_persistedForms(t *testing.T) {
 			func(b []byte) (any, error) { var v totals; err := decode(b, &v); return v, err }},
 		{"doubt", doubtBody{At: packedTime(someTime)}, func() ([]byte, error) { return encode(doubtBody{At: packedTime(someTime)}) },
 			func(b []byte) (any, error) { var v doubtBody; err := decode(b, &v); return v, err }},
+		{"keys", goldenKeys(), func() ([]byte, error) { return goldenKeys(), nil },
+			func(b []byte) (any, error) { return b, nil }},
 		{"format", format, func() ([]byte, error) { return encode(format) },
 			func(b []byte) (any, error) { var v formatBody; err := decode(b, &v); return v, err }},
 	}
@@ -131,6 +133,20 @@ func TestGolden_persistedForms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// goldenKeys is one key of every form, one after the other.
+func goldenKeys() []byte {
+	uuid := "84c2f6d0-1e7a-4d95-bb3f-6f0a9c8e2d71"
+	var b []byte
+	for _, key := range [][]byte{
+		packID(uuid), packID("msg_1"), seqKey(7), queueKey(maskOf(objects[1:]...), 7), delayedKey(maskOf("company"), someTime, 7),
+		laneKey(state.Lane{Object: "activity", Key: uuid}),
+		waitingKey(state.Waiting{Kind: state.WaitValue, Target: state.Lane{Object: "company", Key: "o"}, Record: state.Lane{Object: "contact", Key: "u"}}),
+	} {
+		b = append(b, key...)
+	}
+	return b
 }
 
 // golden returns the checked-in bytes.

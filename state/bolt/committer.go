@@ -121,6 +121,9 @@ func (s *Store) attempt(ops []*operation) (failed *operation, err error) {
 	defer func() {
 		if r := recover(); r != nil { // bbolt panics on pages that make no sense
 			err = fmt.Errorf("state file is damaged (run `crmsync state verify`, restore a backup): %v", r)
+			if failed == nil {
+				err = s.failed(err)
+			}
 		}
 		if err != nil {
 			g.abort()

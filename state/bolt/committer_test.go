@@ -136,8 +136,8 @@ func TestGroup_failedCommitLeavesNothingBehind(t *testing.T) {
 }
 
 func TestFull_recoversWhenThereIsRoom(t *testing.T) {
-	s := openTest(t, Options{MaxSize: 3 << 20})
-	body := make([]byte, 0, 400_000)
+	s := openTest(t, Options{MaxSize: 12 << 20})
+	body := make([]byte, 0, 2_000_000)
 	for i := range cap(body) / 8 { // does not compress
 		body = fmt.Appendf(body, "%08x", uint32(i*2654435761))
 	}

@@ -8,8 +8,7 @@ import (
 	"crmsync/state"
 )
 
-// Prune implements [state.Store]. A payload that is kept keeps its line:
-// nothing else would lead to it.
+// Prune implements [state.Store].
 func (s *Store) Prune(ctx context.Context, o state.PruneOptions) (state.PruneResult, error) {
 	result, err := s.prune(ctx, o)
 	if err != nil {

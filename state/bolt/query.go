@@ -119,6 +119,9 @@ func (s *Store) Events(ctx context.Context, f state.EventFilter) ([]state.Event,
 	var found []state.Event
 	err := s.view(ctx, func(t *tables) error {
 		for c := newNewest(t, f); c.key != nil && t.err == nil; c.next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			h, err := parseHeader(c.line)
 			if err != nil {
 				return &damage{bucket: c.from, seq: parseSeq(c.key), err: err}

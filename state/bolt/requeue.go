@@ -15,9 +15,8 @@ const chunk = 1000
 // errNothingNamed keeps a forgotten filter from queueing everything.
 var errNothingNamed = errors.New("name ids, a status or a time")
 
-// Requeue implements [state.Store]. Without a Status every ended event since
-// Since is named; without both and without IDs it is an error. Many events are
-// queued in several transactions; a repeated call continues.
+// Requeue implements [state.Store]. Many events are queued in several
+// transactions; a repeated call continues.
 func (s *Store) Requeue(ctx context.Context, o state.RequeueOptions) (state.RequeueResult, error) {
 	result, err := s.requeue(ctx, o)
 	if err != nil {
@@ -84,6 +83,9 @@ func (s *Store) endedSeqs(ctx context.Context, o state.RequeueOptions) ([]uint64
 	err := s.view(ctx, func(t *tables) error {
 		filter := state.EventFilter{Status: o.Status, Since: o.Since}
 		for k, line := range t.all(ledger) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			h, err := parseHeader(line)
 			if err != nil {
 				return &damage{bucket: ledger, seq: parseSeq(k), err: err}

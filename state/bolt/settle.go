@@ -14,8 +14,7 @@ import (
 // zeroTime is no time at all.
 var zeroTime time.Time
 
-// Settle implements [state.Store]. The batch must not be changed before Settle
-// has returned without the error of ctx.
+// Settle implements [state.Store].
 func (s *Store) Settle(ctx context.Context, b state.Batch) error {
 	if err := checkBatch(&b); err != nil {
 		return fmt.Errorf("settle: %w", err)
