@@ -35,13 +35,15 @@ type Store interface {
 
 	// Claim leases events that are pending, due, without a leased lane outside
 	// this claim, and that have a lane that is neither settled nor paused (or no
-	// lane at all). Leases end with Settle, Release or the process.
+	// lane at all). One whose lanes are all settled can be claimed too: it has to
+	// be ended. Leases end with Settle, Release or the process.
 	Claim(ctx context.Context, o ClaimOptions) (Claim, error)
 
 	// Release gives back claimed events as if they had not been claimed.
 	Release(ctx context.Context, seqs ...uint64) error
 
-	// Settle commits all of b or nothing (I3).
+	// Settle commits all of b or nothing (I3). When ctx ends first, b may still
+	// be read and committed: the caller must not change it any more.
 	Settle(ctx context.Context, b Batch) error
 
 	// MarkInDoubt notes, before their first send, lanes whose records are about
@@ -77,11 +79,13 @@ type Store interface {
 	// Objects returns links ordered by object and key.
 	Objects(ctx context.Context, f ObjectFilter) ([]Link, error)
 
-	// Requeue moves ended events back to pending; received stays.
+	// Requeue moves ended events back to pending; received stays. Naming neither
+	// ids, a status nor a time is an error.
 	Requeue(ctx context.Context, o RequeueOptions) (RequeueResult, error)
 
 	// Prune removes old lines and payloads in small transactions. Payloads of
-	// dead and pending events, links and totals stay.
+	// dead and pending events, links and totals stay; a payload that stays keeps
+	// its line, because nothing else leads to it.
 	Prune(ctx context.Context, o PruneOptions) (PruneResult, error)
 
 	// Ready reports whether Accept can be expected to work.

@@ -53,6 +53,7 @@ var lifecycleTests = []test{
 			f.Error("seq went back")
 		}
 	}},
+	{"lets many work at once, one on a lane (I4)", concurrentWork},
 	{"writes a backup while in use", func(f *fixture) {
 		f.add("c1")
 		var b bytes.Buffer

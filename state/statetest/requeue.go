@@ -61,7 +61,7 @@ var requeueTests = []test{
 		f.equal("force", f.event("evt-c1").Force, false)
 	}},
 	{"handles more than one transaction can", func(f *fixture) {
-		const n = 2500
+		const n = 1200
 		errs := make(chan error)
 		for w := range 10 {
 			go func() {
@@ -77,8 +77,8 @@ var requeueTests = []test{
 		for range 10 {
 			f.ok(<-errs)
 		}
-		for range n / 500 {
-			c := f.claim(state.ClaimOptions{Max: 500})
+		for range n / 400 {
+			c := f.claim(state.ClaimOptions{Max: 400})
 			var b state.Batch
 			for _, e := range c.Events {
 				b.Settlements = append(b.Settlements, state.Settlement{Seq: e.Seq, Status: state.Dead})
