@@ -132,7 +132,12 @@ func (s *Store) start(socket string) error {
 // Wake implements [state.Store].
 func (s *Store) Wake() <-chan struct{} { return s.wake }
 
-// Ready implements [state.Store]. After a commit has failed it tries one.
+// probeSize is about what a commit with an event needs. Less may be found in
+// free pages while no event can be accepted.
+const probeSize = 64 << 10
+
+// Ready implements [state.Store]. After a commit has failed it tries one of
+// the size of an event; the next commit removes what it wrote.
 func (s *Store) Ready(ctx context.Context) error {
 	select {
 	case <-s.closing:
@@ -146,7 +151,8 @@ func (s *Store) Ready(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return s.write(ctx, func(g *group) error {
-		g.dirty = true
+		g.probe = true
+		g.put(singleton, keyProbe, make([]byte, probeSize))
 		return nil
 	})
 }

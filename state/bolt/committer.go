@@ -39,6 +39,7 @@ type group struct {
 	leases *leases
 	undo   []func() // of changes to leases, to be run backwards
 	wake   bool     // something may have become claimable
+	probe  bool     // leaves a probe for room behind
 }
 
 // write hands fn to the committer and returns when its group is on stable
@@ -119,8 +120,8 @@ func (s *Store) attempt(ops []*operation) (failed *operation, err error) {
 	}
 	g := &group{tables: newTables(tx), now: s.now().UTC(), leases: s.leases}
 	defer func() {
-		if r := recover(); r != nil { // bbolt panics on pages that make no sense
-			err = fmt.Errorf("state file is damaged (run `crmsync state verify`, restore a backup): %v", r)
+		if r := recover(); r != nil {
+			err = brokenPage(r)
 			if failed == nil {
 				err = s.failed(err)
 			}
@@ -154,6 +155,9 @@ func (s *Store) attempt(ops []*operation) (failed *operation, err error) {
 func (g *group) commit() error {
 	if !g.dirty {
 		return g.tx.Rollback()
+	}
+	if !g.probe {
+		g.delete(singleton, keyProbe)
 	}
 	value, err := encode(g.sums)
 	g.fail(err)
@@ -206,14 +210,20 @@ func isFull(err error) bool {
 	return false
 }
 
+// brokenPage makes an error of a panic: bbolt panics on pages that make no
+// sense.
+func brokenPage(r any) error {
+	return fmt.Errorf("state file is damaged (run `crmsync state verify`, restore a backup): %v", r)
+}
+
 // view runs fn in a read transaction.
 func (s *Store) view(ctx context.Context, fn func(*tables) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	defer func() {
-		if r := recover(); r != nil { // bbolt panics on pages that make no sense
-			err = fmt.Errorf("state file is damaged (run `crmsync state verify`, restore a backup): %v", r)
+		if r := recover(); r != nil {
+			err = brokenPage(r)
 		}
 	}()
 	err = s.db.View(func(tx *bbolt.Tx) error {

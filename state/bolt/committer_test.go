@@ -114,6 +114,9 @@ func TestGroup_failedCommitLeavesNothingBehind(t *testing.T) {
 			t.Errorf("operation %d: got %v, want ErrFull", i, err)
 		}
 	}
+	if err := s.Ready(t.Context()); !errors.Is(err, state.ErrFull) {
+		t.Errorf("ready without room: %v", err)
+	}
 	s.db.MaxSize = 0
 	if err := s.Ready(t.Context()); err != nil {
 		t.Errorf("ready with room again: %v", err)

@@ -33,6 +33,7 @@ var (
 	keyFormat  = []byte("format")
 	keyTotals  = []byte("totals")
 	keyBinding = []byte("binding")
+	keyProbe   = []byte("probe") // see Store.Ready
 )
 
 // buckets lists every bucket with the share of a page that is filled before it
