@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"net/mail"
@@ -52,13 +53,25 @@ func Decode(d Delivery) (*Event, error) {
 	if e.Key == "" {
 		return nil, &EndedError{statusDead, reasonBadKey, "payload." + string(t.kind) + ".id is not a string of 1 to 128 bytes"}
 	}
-	switch {
-	case e.Timestamp.IsZero():
-		return nil, &EndedError{statusDead, reasonBadTimestamp, "timestamp is not a time such as 2026-03-02T09:14:55.120Z"}
-	case !d.ReceivedAt.IsZero() && e.Timestamp.Sub(d.ReceivedAt) > maxAhead:
-		return nil, &EndedError{statusDead, reasonBadTimestamp, "timestamp is more than 24 hours after receipt: check the clocks of sender and receiver"}
+	if detail := badTimestamp(p.timestamp, e, d.ReceivedAt); detail != "" {
+		return nil, &EndedError{statusDead, reasonBadTimestamp, detail}
 	}
 	return newEvent(d, e, t, tree), nil
+}
+
+// badTimestamp says why the timestamp of an event cannot be its version, "" when
+// it can.
+func badTimestamp(text string, e Envelope, received time.Time) string {
+	if e.Timestamp.IsZero() {
+		if _, readable := parseTime(text); readable {
+			return fmt.Sprintf("timestamp is not in the years %d to %d", firstYear, lastYear)
+		}
+		return "timestamp is not a time such as 2026-03-02T09:14:55.120Z"
+	}
+	if !received.IsZero() && e.Timestamp.Sub(received) > maxAhead {
+		return "timestamp is more than 24 hours after receipt: check the clocks of sender and receiver"
+	}
+	return ""
 }
 
 // parseBody decodes a body into maps, slices, strings, bools and json.Number.

@@ -134,6 +134,34 @@ func TestDecode_Ended(t *testing.T) {
 	}
 }
 
+// Only a time that nobody can read, or that freezes its record, ends an event.
+func TestDecode_AnyTimeOfThePastIsAVersion(t *testing.T) {
+	for _, tt := range []struct{ sent, at, detail string }{
+		{"1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", ""},
+		{"1969-12-31T23:59:59.999999999", "1969-12-31T23:59:59.999999999Z", ""},
+		{"1970-01-01T00:30:00+01:00", "1969-12-31T23:30:00Z", ""},
+		{"1678-01-01T00:00:00Z", "1678-01-01T00:00:00Z", ""},
+		{"1677-12-31T23:59:59Z", "", "timestamp is not in the years 1678 to 2261"},
+		{"0001-01-01T00:00:00Z", "", "timestamp is not in the years 1678 to 2261"},
+		{"9999-01-01T00:00:00Z", "", "timestamp is not in the years 1678 to 2261"},
+		{"1970-13-01T00:00:00Z", "", "timestamp is not a time such as 2026-03-02T09:14:55.120Z"},
+		{"2261-01-01T00:00:00Z", "", "timestamp is more than 24 hours after receipt: check the clocks of sender and receiver"},
+	} {
+		body := edited(t, "user.updated", change{"timestamp", tt.sent})
+		checkAgreement(t, body)
+		ev, err := Decode(Delivery{MessageID: "msg_1", Body: body, ReceivedAt: received})
+		if ended, bad := errors.AsType[*EndedError](err); bad {
+			if ended.Reason != "bad_timestamp" || ended.Detail != tt.detail {
+				t.Errorf("%s: got %+v, want %q", tt.sent, ended, tt.detail)
+			}
+			continue
+		}
+		if got := ev.Timestamp.Format(time.RFC3339Nano); got != tt.at {
+			t.Errorf("%s: got %s, want %q", tt.sent, got, tt.at)
+		}
+	}
+}
+
 func TestDecode_Accepted(t *testing.T) {
 	user := func(changes ...change) []byte { return edited(t, "user.updated", changes...) }
 	tests := []struct {

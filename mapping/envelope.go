@@ -122,11 +122,17 @@ func parseTime(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// parseEventTime reads a time that orders events. It refuses times before 1970
-// and after 2261: no event has them, and int64 nanoseconds end soon after.
+// The years whose times int64 nanoseconds hold from beginning to end.
+const (
+	firstYear = 1678
+	lastYear  = 2261
+)
+
+// parseEventTime reads a time that orders events: stores may keep it as int64
+// nanoseconds.
 func parseEventTime(s string) (time.Time, bool) {
 	t, ok := parseTime(s)
-	if !ok || t.Year() < 1970 || t.Year() > 2261 {
+	if !ok || t.Year() < firstYear || t.Year() > lastYear {
 		return time.Time{}, false
 	}
 	return t, true
