@@ -25,8 +25,7 @@ type Mapper struct {
 
 // object is what is mapped of one object.
 type object struct {
-	fields    []field // by name
-	usesOwner bool
+	fields []field // by name
 }
 
 // field is a CRM field and its expression.
@@ -56,7 +55,6 @@ func New(c Config) (*Mapper, error) {
 				continue
 			}
 			m.objects[o].fields = append(m.objects[o].fields, field{name, p})
-			m.objects[o].usesOwner = m.objects[o].usesOwner || p.usesOwner
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.Filters)) {
@@ -117,9 +115,7 @@ func (m *Mapper) NeedsOwners(ev *Event) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(objects, func(o crm.Object) bool {
-		return !m.Off(o) && m.objects[o].usesOwner
-	})
+	return slices.ContainsFunc(objects, m.UsesOwner)
 }
 
 // Map says what ev means for the CRM. It depends on its arguments only: the
