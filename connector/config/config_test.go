@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -195,19 +196,29 @@ func TestLoad_IgnoresUnprefixedVariables(t *testing.T) {
 }
 
 func TestLoad_IgnoresServiceLinks(t *testing.T) {
-	loadGood(t, map[string]string{
-		"CRMSYNC_SERVICE_HOST":             "10.0.0.1",
-		"CRMSYNC_SERVICE_PORT":             "8080",
-		"CRMSYNC_SERVICE_PORT_HTTP":        "8080",
-		"CRMSYNC_PORT":                     "tcp://10.0.0.1:8080",
-		"CRMSYNC_PORT_8080_TCP":            "tcp://10.0.0.1:8080",
-		"CRMSYNC_PORT_8080_TCP_PROTO":      "tcp",
-		"CRMSYNC_ADMIN_SERVICE_HOST":       "10.0.0.2",
-		"CRMSYNC_ADMIN_PORT_8081_TCP_ADDR": "10.0.0.2",
+	c := loadGood(t, map[string]string{
+		"CRMSYNC_SERVICE_HOST":                 "10.0.0.1",
+		"CRMSYNC_SERVICE_PORT":                 "8080",
+		"CRMSYNC_SERVICE_PORT_HTTP":            "8080",
+		"CRMSYNC_PORT":                         "tcp://10.0.0.1:8080",
+		"CRMSYNC_PORT_8080_TCP":                "tcp://10.0.0.1:8080",
+		"CRMSYNC_PORT_8080_TCP_PROTO":          "tcp",
+		"CRMSYNC_ADMIN_SERVICE_HOST":           "10.0.0.2",
+		"CRMSYNC_ADMIN_PORT_8081_TCP_ADDR":     "10.0.0.2",
+		"CRMSYNC_MAP_CONTACT_SERVICE_HOST":     "10.0.0.3",
+		"CRMSYNC_MAP_CONTACT_PORT":             "tcp://10.0.0.3:80",
+		"CRMSYNC_MAP_CONTACT_PORT_80_TCP_ADDR": "10.0.0.3",
+		"CRMSYNC_MAP_ACTIVITY_EU_SERVICE_HOST": "10.0.0.4",
+		"CRMSYNC_MAP_SERVICE_HOST":             "10.0.0.5",
+		"CRMSYNC_MAP_CONTACT_port":             "user.id",
+		"CRMSYNC_MAP_CONTACT_PORT_OF_CALL":     "user.id",
+		"CRMSYNC_MAP_COMPANY":                  `{"PORT": "org.id"}`,
 	})
-	c := loadGood(t, map[string]string{"CRMSYNC_MAP_CONTACT_PORT": "user.id"})
-	if c.Mapping.Fields[crm.Contact]["PORT"].Source != "user.id" {
-		t.Error("a mapping variable was taken for a service link")
+	if got := slices.Sorted(maps.Keys(c.Mapping.Fields[crm.Contact])); !slices.Equal(got, []string{"PORT_OF_CALL", "email", "firstname", "port"}) {
+		t.Errorf("contacts have the fields %q", got)
+	}
+	if len(c.Mapping.Fields[crm.Activity]) != 1 || c.Mapping.Fields[crm.Company]["PORT"].Source != "org.id" {
+		t.Errorf("got %v", c.Mapping.Fields)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -56,11 +57,17 @@ func newLoader(o LoadOptions, env map[string]string) *loader {
 	}}
 }
 
+// serviceLink matches the variables that Kubernetes injects for a service whose
+// name begins with crmsync, such as crmsync-map-contact. A CRM field with such a
+// name can be mapped in JSON.
+// https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+var serviceLink = regexp.MustCompile(`^CRMSYNC_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP)(_.*)?)?)$`)
+
 // environ returns the variables of the process that concern us.
 func environ() map[string]string {
 	env := map[string]string{}
 	for _, e := range os.Environ() {
-		if name, text, _ := strings.Cut(e, "="); strings.HasPrefix(name, prefix) {
+		if name, text, _ := strings.Cut(e, "="); strings.HasPrefix(name, prefix) && !serviceLink.MatchString(name) {
 			env[name] = text
 		}
 	}

@@ -2,17 +2,11 @@ package config
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"crmsync/crm"
 )
-
-// serviceLink matches the variables that Kubernetes injects for a service whose
-// name begins with crmsync.
-// https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
-var serviceLink = regexp.MustCompile(`^CRMSYNC_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(TCP|UDP)(_.*)?)?)$`)
 
 // unknown reports the variables that nobody reads. An empty one counts as unset,
 // except where it would remove a field.
@@ -24,7 +18,7 @@ func (l *loader) unknown() {
 	for _, name := range slices.Sorted(maps.Keys(l.env)) {
 		_, _, isField := cutFieldVariable(name)
 		unset := l.env[name] == "" && !strings.HasPrefix(name, mapPrefix)
-		if isField || unset || slices.Contains(known, name) || serviceLink.MatchString(name) {
+		if isField || unset || slices.Contains(known, name) {
 			continue
 		}
 		remedy := "crmsync config --example lists the variables"
