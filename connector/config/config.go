@@ -64,8 +64,9 @@ type Adapter struct {
 	Name string
 	// Options points to a struct, or is nil. Each string field with a name tag
 	// is read from CRMSYNC_<NAME>_<tag>; the tags default, help, secret:"true"
-	// and required:"true" describe it. A method Validate, if there is one, looks
-	// for mistakes in the filled options: see Validator.
+	// and required:"true" describe it, and key:"true" marks the name of the CRM
+	// field that holds our ids. A method Validate, if there is one, looks for
+	// mistakes in the filled options: see Validator.
 	Options any
 	// Preset is the default mapping, as the lines of an environment file.
 	Preset string

@@ -22,7 +22,7 @@ import (
 type fakeOptions struct {
 	Token   string `name:"TOKEN" secret:"true" required:"true" help:"private app token"`
 	BaseURL string `name:"BASE_URL" default:"https://api.example.com" help:"Root of the API."`
-	IDField string `name:"ID_FIELD" default:"crmsync_id" help:"Field that holds our key."`
+	IDField string `name:"ID_FIELD" key:"true" default:"crmsync_id" help:"Field that holds our key."`
 
 	Cache string // no name tag: not an option
 }

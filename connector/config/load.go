@@ -225,6 +225,9 @@ func (l *loader) fillOptions(a *Adapter) {
 		if v.mandatory && v.text == "" {
 			l.missing(v, "")
 		}
+		if v.key {
+			l.keepKey(v)
+		}
 		options.Field(i).SetString(v.text)
 	}
 	l.cfg.Options = a.Options

@@ -176,6 +176,20 @@ func validName(name string) bool {
 	return name != "" && len(name) <= maxName && strings.IndexFunc(name, bad) < 0
 }
 
+// keepKey reports the expressions for the CRM field that v names: it holds our
+// ids, and nothing else may be written to it.
+func (l *loader) keepKey(v *value) {
+	for _, fields := range l.cfg.Mapping.Fields {
+		for field, e := range fields {
+			// There are CRMs that take either case for the same field.
+			if strings.EqualFold(field, v.text) {
+				l.problem(e.Variable, CodeConflict, "maps the field that "+v.variable+" names, which crmsync writes itself",
+					"remove it from the mapping or name another field in "+v.variable)
+			}
+		}
+	}
+}
+
 // members returns the members of a JSON object. Unlike json.Unmarshal it refuses
 // a member that comes twice. Its errors are read after the name of what holds
 // the JSON, and give the position instead of quoting it.

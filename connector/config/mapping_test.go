@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"crmsync/connector/config"
@@ -87,4 +88,27 @@ func TestMapping_IsShownInForce(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not shown: %v", want)
 	}
+}
+
+func TestMapping_FieldOfOurIdsIsNotMapped(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		env      map[string]string
+		variable string
+	}{
+		{"variable", env("MAP_CONTACT_crmsync_id", "user.id"), "MAP_CONTACT_crmsync_id"},
+		{"JSON, in another case", env("MAP_COMPANY", `{"Crmsync_ID":"org.id"}`), "MAP_COMPANY"},
+		{"file", env("MAP_FILE", writeFile(t, `{"activity":{"crmsync_id":"call.id"}}`)), "MAP_FILE"},
+		{"field of the preset", env("HUBSPOT_ID_FIELD", "firstname"), "MAP_CONTACT_firstname"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, problems := load(t, tt.env)
+			if len(problems) != 1 || problems[0].Variable != "CRMSYNC_"+tt.variable || problems[0].Code != config.CodeConflict ||
+				!strings.Contains(problems[0].Message, "CRMSYNC_HUBSPOT_ID_FIELD names, which crmsync writes itself") {
+				t.Errorf("got %v", problems)
+			}
+		})
+	}
+	loadGood(t, env("MAP_CONTACT_crmsync_id", ""))
+	loadGood(t, env("MAP_CONTACT_crmsync_id", "user.id", "HUBSPOT_ID_FIELD", "other_id"))
 }

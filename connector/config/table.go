@@ -66,6 +66,7 @@ type setting struct {
 	help      string
 	secret    bool // redacted, and can come from a file
 	mandatory bool
+	key       bool // names the CRM field that holds our ids
 }
 
 // settingsOf returns a row for every field of struct type t that has a name tag,
@@ -83,6 +84,7 @@ func settingsOf(t reflect.Type, prefix string) []setting {
 				help:      tag.Get("help"),
 				secret:    tag.Get("secret") == "true",
 				mandatory: tag.Get("required") == "true" || tag.Get("mandatory") == "true",
+				key:       tag.Get("key") == "true",
 			})
 		}
 	}

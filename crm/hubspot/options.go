@@ -24,7 +24,7 @@ type Options struct {
 	Token      string `name:"TOKEN" secret:"true" required:"true" help:"service key or private app token with the scopes crm.objects.contacts, crm.objects.companies (read and write) and crm.objects.owners.read; setup also needs crm.schemas.contacts and crm.schemas.companies"`
 	BaseURL    string `name:"BASE_URL" default:"https://api.hubapi.com" help:"where HubSpot's API is"`
 	APIVersion string `name:"API_VERSION" default:"2026-09" help:"version of the API, such as 2026-09; v3 uses the v3 and v4 paths"`
-	IDProperty string `name:"ID_PROPERTY" default:"crmsync_id" help:"unique property that holds the id of the call, user or organisation; setup creates it"`
+	IDProperty string `name:"ID_PROPERTY" key:"true" default:"crmsync_id" help:"unique property that holds the id of the call, user or organisation; setup creates it"`
 }
 
 var (
