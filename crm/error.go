@@ -3,6 +3,7 @@ package crm
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -48,7 +49,8 @@ type Error struct {
 	Err        error         // the cause, when no answer came
 }
 
-// Error returns one line: what was done, the status, code, field and message.
+// Error returns one line: what was done, the status unless it is that of a
+// success, code, field and message.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Op != "" {
@@ -56,7 +58,7 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	b.WriteString(e.Kind.String())
-	if e.Status != 0 {
+	if e.Status >= http.StatusMultipleChoices {
 		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
 	}
 	for _, part := range []string{e.Code, e.Field, e.Message} {
