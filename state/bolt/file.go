@@ -25,6 +25,9 @@ type formatBody struct {
 
 const program = "crmsync"
 
+// lockTimeout is how long another process may take to let go of the file.
+const lockTimeout = 3 * time.Second
+
 // FileError says that a file cannot be used, and what to do about it.
 type FileError struct {
 	Path    string
@@ -169,8 +172,21 @@ const (
 // meta is what one of the two meta pages says.
 type meta struct {
 	pageSize int64
+	root     uint64
+	freelist uint64
 	pages    int64 // high-water mark: no page is at or above it
 	txid     uint64
+}
+
+// newestMeta returns the one in force of at least one valid meta page.
+func newestMeta(metas []meta) meta {
+	newest := metas[0]
+	for _, m := range metas {
+		if m.txid > newest.txid {
+			newest = m
+		}
+	}
+	return newest
 }
 
 // inspect compares the length of a file with what its meta pages say. It reads
@@ -194,12 +210,7 @@ func inspect(path string, f *os.File) error {
 	case len(metas) == 0:
 		return damaged(path, "no valid meta page")
 	}
-	newest := metas[0]
-	for _, m := range metas {
-		if m.txid > newest.txid {
-			newest = m
-		}
-	}
+	newest := newestMeta(metas)
 	if want := newest.pages * newest.pageSize; info.Size() < want {
 		return damaged(path, fmt.Sprintf("truncated to %d of %d bytes", info.Size(), want))
 	}
@@ -239,6 +250,8 @@ func parseMeta(b []byte) (meta, bool) {
 	}
 	return meta{
 		pageSize: int64(binary.NativeEndian.Uint32(b[8:])),
+		root:     binary.NativeEndian.Uint64(b[16:]),
+		freelist: binary.NativeEndian.Uint64(b[32:]),
 		pages:    int64(binary.NativeEndian.Uint64(b[40:])),
 		txid:     binary.NativeEndian.Uint64(b[48:]),
 	}, true

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 // Codes of findings.
 const (
-	codePage      = "broken_page"     // bbolt's own check
+	codePage      = "broken_page"     // the file's structure below its entries
 	codeValue     = "damaged_value"   // a key or value that does not decode
 	codeStatus    = "wrong_status"    // a pending line in the ledger or an ended one in the inbox, or in both
 	codeMissing   = "missing_index"   // a line that an index does not lead to
@@ -25,10 +26,12 @@ const (
 )
 
 // Verify implements [state.Store]. Writers wait while the pages are checked.
+// The entries of a file with broken pages are not looked at: it takes sound
+// pages to find them.
 func (s *Store) Verify(ctx context.Context) ([]state.Finding, error) {
 	v := &verifier{ctx: ctx, payloads: s.payloads}
 	err := s.checkPages(v)
-	if err == nil {
+	if err == nil && len(v.findings) == 0 {
 		err = s.view(ctx, v.check)
 	}
 	if err != nil {
@@ -37,8 +40,31 @@ func (s *Store) Verify(ctx context.Context) ([]state.Finding, error) {
 	return v.findings, nil
 }
 
-// checkPages runs bbolt's check. Beside a running writer it is only safe
-// inside a write transaction.
+// VerifyFile is Verify for a file that no connector has open. It looks at the
+// pages before anything else does: those of a damaged file can lead a reader
+// astray.
+func VerifyFile(ctx context.Context, path string) ([]state.Finding, error) {
+	if err := prepare(path, true); err != nil {
+		return nil, err
+	}
+	db, err := openFile(path, Options{ReadOnly: true, LockTimeout: lockTimeout})
+	if err != nil {
+		return nil, err
+	}
+	v := &verifier{ctx: ctx}
+	err = walkPages(ctx, path, v.addPage) // openFile holds the lock
+	if err := errors.Join(err, db.Close()); err != nil || len(v.findings) > 0 {
+		return v.findings, err
+	}
+	s, err := Open(path, Options{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	findings, err := s.Verify(ctx)
+	return findings, errors.Join(err, s.Close())
+}
+
+// checkPages looks at the pages while nobody writes to them.
 func (s *Store) checkPages(v *verifier) error {
 	if err := v.ctx.Err(); err != nil {
 		return err
@@ -52,10 +78,7 @@ func (s *Store) checkPages(v *verifier) error {
 	if err != nil {
 		return err
 	}
-	for err := range tx.Check() {
-		v.add(codePage, "%v", err)
-	}
-	return tx.Rollback()
+	return errors.Join(walkPages(v.ctx, s.path, v.addPage), tx.Rollback())
 }
 
 // verifier collects findings. They name events by seq: an id may be personal.
@@ -70,11 +93,16 @@ type verifier struct {
 	reasons map[string]int64
 }
 
+func (v *verifier) addPage(format string, args ...any) { v.add(codePage, format, args...) }
+
+// add notes a finding, once.
 func (v *verifier) add(code, format string, args ...any) {
+	f := state.Finding{Code: code, Message: fmt.Sprintf(format, args...)}
 	switch n := len(v.findings); {
+	case n > maxFindings || slices.Contains(v.findings, f):
 	case n < maxFindings:
-		v.findings = append(v.findings, state.Finding{Code: code, Message: fmt.Sprintf(format, args...)})
-	case n == maxFindings:
+		v.findings = append(v.findings, f)
+	default:
 		v.findings = append(v.findings, state.Finding{Code: codeTruncated, Message: "there are more findings than are listed"})
 	}
 }
@@ -82,7 +110,7 @@ func (v *verifier) add(code, format string, args ...any) {
 func (v *verifier) check(t *tables) error {
 	defer func() {
 		if r := recover(); r != nil { // bbolt panics on pages that make no sense
-			v.add(codePage, "%v", r)
+			v.add(codePage, "reading the entries stopped: %v", r)
 		}
 	}()
 	v.tables = t
