@@ -27,34 +27,36 @@ func (c clash) holder() state.Lane {
 	return lane
 }
 
-// resolve decides about clashes and returns the jobs to send once more. A
+// resolve decides about clashes, and has their jobs sent once more. A
 // deleted user gives the value up; a living one keeps it, and the record is
 // written without it until that changes.
-func (w *writer) resolve(ctx context.Context, clashes []clash) ([]*job, error) {
+func (w *writer) resolve(ctx context.Context, clashes []clash) error {
 	if err := w.loadHolders(ctx, clashes); err != nil {
-		return nil, err
+		return err
 	}
-	var again []*job
-	taken := map[state.Lane]bool{} // a record is taken over once; who comes second meets its new key
 	for _, c := range clashes {
 		j, holder := c.job, c.holder()
-		switch deleted := w.links[holder].Deleted; {
-		case c.err.Kind == crm.NotFound: // the record to take over is gone
-			j.rec.TakeOver, j.takeOver = "", nil
-		case taken[holder]:
-		case deleted && j.link.RemoteID == "":
-			taken[holder] = true
-			j.rec.TakeOver, j.takeOver = c.err.Holder.RemoteID, &holder
-		case deleted && w.vacate(ctx, holder, c.err.Field):
+		switch {
+		case holder.Key != "" && w.links[holder].Deleted && w.vacate(ctx, holder, c.err.Field):
 			// The value is free now: send the record as it was.
+		case holder.Key != "" && j.link.RemoteID != "":
+			// Without the value also means without the one it had: two who
+			// exchange theirs would wait for each other for good.
+			w.withhold(j, c.err.Field, holder)
+			j.rec.Fields[c.err.Field] = ""
 		default:
-			j.rec.Fields = maps.Clone(j.rec.Fields)
-			delete(j.rec.Fields, c.err.Field)
-			j.withheld, j.holder = c.err.Field, holder
+			w.withhold(j, c.err.Field, holder)
 		}
-		again = append(again, j)
+		w.again = append(w.again, j)
 	}
-	return again, nil
+	return nil
+}
+
+// withhold leaves a field out of a record.
+func (w *writer) withhold(j *job, field string, holder state.Lane) {
+	j.rec.Fields = maps.Clone(j.rec.Fields)
+	delete(j.rec.Fields, field)
+	j.withheld, j.holder, j.note = field, holder, field+"_withheld"
 }
 
 // loadHolders reads what is remembered of the holders, unless this round has
@@ -77,8 +79,8 @@ func (w *writer) loadHolders(ctx context.Context, clashes []clash) error {
 	return nil
 }
 
-// vacate clears a field of a deleted user's record, for somebody who has a
-// record already and needs the value.
+// vacate clears a field of a deleted user's record, for somebody who needs the
+// value. The record stays what it is: the calls linked to it are that user's.
 func (w *writer) vacate(ctx context.Context, holder state.Lane, field string) bool {
 	results, err := w.client.Upsert(ctx, w.object, []crm.Record{{
 		Object: w.object, Key: holder.Key, RemoteID: w.links[holder].RemoteID, OccurredAt: time.Now(),

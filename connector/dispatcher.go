@@ -22,14 +22,18 @@ const (
 	claimBytes = 64 << 20
 	// drainBatch is how many waiting links are made between two rounds.
 	drainBatch = 1000
+	// drainPause is the wait after none of the waiting links could be made.
+	drainPause = 30 * time.Second
 	// drainTime is how long work in flight may go on after a shutdown began.
 	drainTime = 8 * time.Second
 	// settleTimeout bounds a commit that outlives its context.
 	settleTimeout = 10 * time.Second
 	// idleCheck is how often a quiet dispatcher looks without being woken.
 	idleCheck = time.Minute
-	// storeRetry is the wait after the state could not be read or written.
-	storeRetry = time.Second
+	// The wait after the state could not be read or written doubles from
+	// storeRetry to storeRetryMax.
+	storeRetry    = time.Second
+	storeRetryMax = time.Minute
 )
 
 // DeletePolicy says what a deleted user or organisation means for its record.
@@ -75,8 +79,9 @@ type Dispatcher struct {
 	binding *state.Binding // of the account; nil until it is known
 
 	// Used by the goroutine of Run only.
-	streaks  map[crm.Object]streak
-	troubles map[uint64]*trouble // by Seq, of pending events
+	streaks    map[crm.Object]streak
+	drainAfter time.Time
+	troubles   map[uint64]*trouble // by Seq, of pending events
 
 	running sync.Mutex // held by Run
 }
@@ -140,20 +145,37 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTime, cancel) })
 	defer stop()
+	failures := 0
 	for ctx.Err() == nil {
 		wait, err := d.step(work)
 		switch {
-		case errors.Is(err, state.ErrBinding):
+		case errors.Is(err, state.ErrBinding), errors.Is(err, state.ErrClosed):
 			return err
-		case errors.Is(err, state.ErrClosed):
-			return err
+		case err != nil && work.Err() != nil: // the time for a clean end is over
 		case err != nil:
-			d.log.Error("round failed", keyError, err)
-			wait = storeRetry
+			if failures++; failures == 1 {
+				d.log.Error("a round could not be finished; its events are tried again", keyError, err)
+			}
+			d.rest(ctx, fullJitter(min(storeRetry<<min(failures, 10), storeRetryMax)))
+			continue
+		case failures > 0:
+			d.log.Info("rounds work again", "failures", failures)
+			failures = 0
 		}
 		d.sleep(ctx, wait)
 	}
 	return nil
+}
+
+// rest waits whatever happens: the state does not work, and every round that
+// cannot be settled repeats its requests.
+func (d *Dispatcher) rest(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // sleep waits until something may have become claimable.
@@ -179,6 +201,9 @@ func (d *Dispatcher) sleep(ctx context.Context, wait time.Duration) {
 func (d *Dispatcher) step(ctx context.Context) (time.Duration, error) {
 	if wait := d.gate.wait(); wait > 0 {
 		return wait, nil
+	}
+	if err := d.store.Ready(ctx); err != nil { // nothing is sent that could not be remembered
+		return 0, fmt.Errorf("state is not ready: %w", err)
 	}
 	if held, err := d.look(ctx); held || err != nil {
 		return d.gate.wait(), err
@@ -354,10 +379,11 @@ func (d *Dispatcher) trip(object crm.Object, err error) bool {
 	if object == "" && (e.Kind != crm.Unauthorized && e.Kind != crm.RateLimited) {
 		e.Kind = crm.Unavailable
 	}
-	if object != "" && concernsRecord(&e) {
-		e.Kind = crm.Misconfigured
+	trip := d.gate.trip
+	if object != "" && e.Kind != crm.Unauthorized && e.Kind != crm.RateLimited {
+		trip = d.gate.tripObject
 	}
-	if d.gate.trip(object, &e, e.Error()) {
+	if trip(object, &e, e.Error()) {
 		d.log.Warn("writing is held", keyObject, string(object), keyReason, e.Error())
 	}
 	return d.gate.wait() > 0

@@ -54,7 +54,7 @@ func TestDispatcher_NothingIsSentForWhatIsUnchanged(t *testing.T) {
 
 // Six events of one user, a call among them, leave one state in every order,
 // whether they arrive one by one or all at once.
-func TestDispatcher_AnyOrderGivesOneState(t *testing.T) {
+func TestI5_AnyOrderGivesOneState(t *testing.T) {
 	events := func(u string) []string {
 		return []string{
 			userEvent(u+"-created", "created", u, 1, "First", u+"@sales.example"),
@@ -460,15 +460,22 @@ func TestDispatcher_EmailHeldByAnotherRecord(t *testing.T) {
 		w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
 		w.deliver(userEvent("e2", "deleted", "u1", 2, "Jonas", "j@sales.example"))
 		w.deliver(userEvent("e3", "created", "u2", 3, "Jonas", "j@sales.example"))
-		w.want("contact u2 map[deleted:false email:j@sales.example name:Jonas role:rep]")
+		want := []string{
+			"contact u1 map[deleted:true name:Jonas role:rep]",
+			"contact u2 map[deleted:false email:j@sales.example name:Jonas role:rep]",
+		}
+		w.want(want...)
 		w.deliver(userEvent("e4", "deleted", "u1", 4, "Jonas", "j@sales.example")) // nothing comes back
-		w.want("contact u2 map[deleted:false email:j@sales.example name:Jonas role:rep]")
+		w.want(want...)
 	})
 	t.Run("deleted in the same round", func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
 		w.deliver(userEvent("e3", "created", "u2", 3, "Jonas", "j@sales.example"), userEvent("e2", "deleted", "u1", 2, "Jonas", "j@sales.example"))
-		w.want("contact u2 map[deleted:false email:j@sales.example name:Jonas role:rep]")
+		w.want(
+			"contact u1 map[deleted:true name:Jonas role:rep]",
+			"contact u2 map[deleted:false email:j@sales.example name:Jonas role:rep]",
+		)
 	})
 	t.Run("given up by a later deletion", func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -476,17 +483,162 @@ func TestDispatcher_EmailHeldByAnotherRecord(t *testing.T) {
 		w.deliver(userEvent("e2", "created", "u2", 2, "Other", "j@sales.example"))
 		w.deliver(userEvent("e3", "deleted", "u1", 3, "Jonas", "j@sales.example"))
 		w.want(
-			"contact u1 map[deleted:true email: name:Jonas role:rep]",
+			"contact u1 map[deleted:true name:Jonas role:rep]",
 			"contact u2 map[deleted:false email:j@sales.example name:Other role:rep]",
 		)
 	})
-	t.Run("swapped: comes to rest", func(t *testing.T) {
-		w := newWorld(t, nil)
-		w.deliver(userEvent("e1", "created", "u1", 1, "A", "a@sales.example"), userEvent("e2", "created", "u2", 1, "B", "b@sales.example"))
-		w.deliver(userEvent("e3", "updated", "u1", 2, "A", "b@sales.example"), userEvent("e4", "updated", "u2", 2, "B", "a@sales.example"))
-		if s := w.stats(); s.Counts[state.Pending] != 0 || s.Counts[state.Dead] != 0 {
-			t.Errorf("stats %+v", s)
+	t.Run("exchanged", func(t *testing.T) {
+		want := []string{
+			"contact u1 map[deleted:false email:b@sales.example name:A role:rep]",
+			"contact u2 map[deleted:false email:a@sales.example name:B role:rep]",
 		}
+		swap := []string{userEvent("e3", "updated", "u1", 2, "A", "b@sales.example"), userEvent("e4", "updated", "u2", 2, "B", "a@sales.example")}
+		for _, apart := range []bool{true, false} {
+			w := newWorld(t, nil)
+			w.deliver(userEvent("e1", "created", "u1", 1, "A", "a@sales.example"), userEvent("e2", "created", "u2", 1, "B", "b@sales.example"))
+			if apart {
+				w.deliver(swap[0])
+			}
+			w.deliver(swap...)
+			w.want(want...)
+			if s := w.stats(); s.Counts[state.Pending]+s.Counts[state.Dead] != 0 {
+				t.Errorf("stats %+v", s)
+			}
+		}
+	})
+}
+
+// A user leaves and another one gets the address: in every order the address
+// ends with the one who is left, and the calls with the one who made them.
+func TestI5_AnAddressThatChangesHandsInAnyOrder(t *testing.T) {
+	events := []string{
+		userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"),
+		strings.Replace(callEvent("e2", "c1", "u1", 2, "Call"), "u1@sales.example", "j@sales.example", 1),
+		userEvent("e3", "deleted", "u1", 3, "Jonas", "j@sales.example"),
+		userEvent("e4", "created", "u2", 4, "Mia", "j@sales.example"),
+	}
+	for _, order := range permutations(len(events)) {
+		w := newWorld(t, nil)
+		for _, i := range order {
+			w.deliver(events[i])
+		}
+		w.want(
+			"activity c1 -> contact u1",
+			"activity c1 map[at:1999-11-02T08:00:02.000Z title:Call]",
+			"contact u1 map[deleted:true name:Jonas role:rep]",
+			"contact u2 map[deleted:false email:j@sales.example name:Mia role:rep]",
+		)
+		if t.Failed() {
+			t.Fatalf("in order %v", order)
+		}
+	}
+}
+
+// A user is archived and comes back: in every order the record ends with its
+// links.
+func TestI5_AnArchivedRecordThatComesBackInAnyOrder(t *testing.T) {
+	events := []string{
+		userEvent("e1", "created", "u1", 1, "First", "j@sales.example"),
+		strings.Replace(callEvent("e2", "c1", "u1", 2, "Call"), "u1@sales.example", "j@sales.example", 1),
+		userEvent("e3", "deleted", "u1", 3, "Gone", "j@sales.example"),
+		userEvent("e4", "updated", "u1", 4, "Back", "j@sales.example"),
+		orgEvent("e5", "updated", "o1", 5, "Bright"),
+	}
+	for _, order := range permutations(len(events)) {
+		w := newWorld(t, func(o *DispatcherOptions) { o.UserDeleted = DeleteArchive })
+		for _, i := range order {
+			w.deliver(events[i])
+		}
+		w.want(
+			"activity c1 -> company o1",
+			"activity c1 -> contact u1",
+			"activity c1 map[at:1999-11-02T08:00:02.000Z title:Call]",
+			"company o1 map[deleted:false name:Bright]",
+			"contact u1 -> company o1",
+			"contact u1 map[deleted:false email:j@sales.example name:Back role:rep]",
+		)
+		if s := w.stats(); s.WaitingLinks != 0 {
+			t.Errorf("%d links wait", s.WaitingLinks)
+		}
+		if t.Failed() {
+			t.Fatalf("in order %v", order)
+		}
+	}
+}
+
+// An owner whom the CRM does not take costs the owner, not the call.
+func TestDispatcher_RefusedOwnerIsLeftOut(t *testing.T) {
+	w := newWorld(t, nil)
+	w.crm.judge = func(r crm.Record) *crm.Error {
+		if r.Fields["owner"] != nil {
+			return &crm.Error{Kind: crm.Invalid, Code: "INVALID_OWNER", Field: "owner"}
+		}
+		return nil
+	}
+	w.deliver(strings.Replace(callEvent("e1", "c1", "u1", 1, "Call"), "u1@sales.example", "jonas@sales.example", 1))
+	ev := w.event("e1")
+	if ev.Status != state.Applied || !slices.ContainsFunc(ev.Records, func(r state.Record) bool { return r.Note == "owner_refused" }) {
+		t.Errorf("event %+v", ev)
+	}
+}
+
+// A hold gets longer when a probe fails, not with every record that meets it.
+func TestDispatcher_OneBatchIsOneReasonToPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		var broken atomic.Bool
+		broken.Store(true)
+		w.crm.judge = func(crm.Record) *crm.Error {
+			if broken.Load() {
+				return &crm.Error{Kind: crm.Misconfigured, Code: "MISSING_REQUIRED_PROPERTY", Field: "region"}
+			}
+			return nil
+		}
+		for i := range 100 {
+			w.accept(userEvent(fmt.Sprintf("e%d", i), "created", fmt.Sprintf("u%d", i), 1, "N", ""))
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.d.Run(ctx) }()
+		time.Sleep(time.Second)
+		if s := w.d.CRMState(); !strings.Contains(s.Reason, "CRMSYNC_MAP_CONTACT_region") {
+			t.Errorf("the reason names no variable: %s", s.Reason)
+		}
+		broken.Store(false)
+		time.Sleep(pauseFirst)
+		synctest.Wait()
+		if s := w.stats(); s.Counts[state.Applied] != 100 {
+			t.Errorf("after the first probe: %+v", s)
+		}
+		stop()
+		<-done
+	})
+}
+
+// While rounds cannot be settled, their requests are not repeated at once.
+func TestDispatcher_StateThatCannotBeWrittenHoldsRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		var lost atomic.Bool
+		lost.Store(true)
+		w.restart(func(o *DispatcherOptions) { o.Store = &forgetfulStore{w.store, lost.Load} })
+		w.accept(userEvent("e1", "created", "u1", 1, "N", ""))
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.d.Run(ctx) }()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := w.crm.count("upsert contact"); n > 60 {
+			t.Errorf("%d requests in ten minutes", n)
+		}
+		lost.Store(false)
+		time.Sleep(storeRetryMax)
+		synctest.Wait()
+		if got := w.status("e1"); got != "applied" {
+			t.Errorf("event is %s", got)
+		}
+		stop()
+		<-done
 	})
 }
 

@@ -153,6 +153,7 @@ func (f *fakeCRM) upsert(object crm.Object, r crm.Record) crm.Result {
 	}
 	f.keys[string(object)+" "+r.Key] = rec
 	maps.Copy(rec.fields, r.Fields)
+	maps.DeleteFunc(rec.fields, func(_ string, v any) bool { return v == "" }) // cleared
 	if email != "" {
 		f.emails[email] = rec
 	}

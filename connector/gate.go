@@ -74,19 +74,37 @@ func (g *gate) trip(object crm.Object, err *crm.Error, reason string) (isNew boo
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err.Kind == crm.Misconfigured {
-		h, isNew := nextHold(g.objects[object], err, reason)
-		g.objects[object] = h
-		return isNew
+		return g.holdObject(object, err, reason)
 	}
 	h, isNew := nextHold(g.account, err, reason)
 	g.account = h
 	return isNew
 }
 
-// nextHold starts a hold, or makes the one in force longer.
+// tripObject holds one object, whatever the error. It reports whether this hold
+// is new.
+func (g *gate) tripObject(object crm.Object, err *crm.Error, reason string) (isNew bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.holdObject(object, err, reason)
+}
+
+func (g *gate) holdObject(object crm.Object, err *crm.Error, reason string) (isNew bool) {
+	g.objects[object], isNew = nextHold(g.objects[object], err, reason)
+	return isNew
+}
+
+// nextHold starts a hold, or makes the one that was in force longer. Many
+// records may trip one hold: it gets longer only once a probe has failed.
 func nextHold(old *hold, err *crm.Error, reason string) (*hold, bool) {
 	h := &hold{state: StatePaused, reason: reason, kind: err.Kind}
 	isNew := old == nil || old.kind != err.Kind
+	if !isNew && !old.probing && time.Now().Before(old.until) {
+		if asked := time.Now().Add(err.RetryAfter); asked.After(old.until) {
+			old.until = asked
+		}
+		return old, false
+	}
 	first, most := pauseFirst, pauseMax
 	switch err.Kind {
 	case crm.Unavailable:
@@ -245,10 +263,16 @@ func (g *gate) snapshot(kind string) CRMState {
 	}
 	var reasons []string
 	for _, object := range crm.Objects() {
-		if h := g.objects[object]; h != nil {
-			s.State = StatePaused
+		h := g.objects[object]
+		if h == nil {
+			continue
+		}
+		reasons = append(reasons, fmt.Sprintf("%s: %s", object, h.reason))
+		if h.state == StatePaused {
 			s.PausedObjects = append(s.PausedObjects, string(object))
-			reasons = append(reasons, fmt.Sprintf("%s: %s", object, h.reason))
+		}
+		if s.State != StatePaused {
+			s.State = h.state
 		}
 	}
 	if len(reasons) > 0 {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"crmsync/crm"
 	"crmsync/state"
@@ -25,9 +26,10 @@ func (w *writer) writeLinks(ctx context.Context, jobs []*job) {
 	_, separate := w.client.(crm.Linker)
 	for _, j := range jobs {
 		if j.result.Action == crm.Created || j.result.RemoteID != j.link.RemoteID || j.ev.Force {
-			for i := range j.targets { // a new record has no links, whatever we remember
-				j.targets[i].Made = false
-			}
+			j.remakeLinks() // a new record has none, whatever we remember
+		}
+		if j.result.Action == crm.Created {
+			j.drops = nil
 		}
 		for _, t := range w.missing(j) {
 			if separate {
@@ -36,9 +38,11 @@ func (w *writer) writeLinks(ctx context.Context, jobs []*job) {
 				j.made(t.Lane)
 			}
 		}
-		if separate {
-			for _, t := range j.unlink {
+		for _, t := range w.known(j.drops) {
+			if separate {
 				edges = append(edges, w.edge(j, t, true))
+			} else {
+				j.dropped(t.Lane)
 			}
 		}
 	}
@@ -63,6 +67,11 @@ func (j *job) made(target state.Lane) {
 			j.targets[i].Made = true
 		}
 	}
+}
+
+// dropped notes that a link to target does not exist any more.
+func (j *job) dropped(target state.Lane) {
+	j.drops = slices.DeleteFunc(j.drops, func(t state.Target) bool { return t.Lane == target })
 }
 
 // sendEdges sends links grouped as a Linker wants them: removals first, so
@@ -110,14 +119,10 @@ func (r *round) linkDelivery(object crm.Object, linker crm.Linker) *delivery[*ed
 			}
 			return linker.Link(ctx, links)
 		},
-		reason: func(_ []*edge, e *crm.Error) string {
-			clean := *e
-			clean.Message = scrub(e.Message)
-			return clean.Error()
-		},
+		reason:  func(edges []*edge, e *crm.Error) string { return scrubbedLink(e, edges...).Error() },
 		arrived: r.linked,
 		failed:  r.linkFailed,
-		alone:   func(e *edge, _ *crm.Error) { r.linkLater(e) },
+		alone:   r.linkAlone,
 		later:   r.linkLater,
 		held: func(reason string) {
 			r.log.Warn("writing is held", keyObject, string(object), keyReason, reason)
@@ -128,20 +133,22 @@ func (r *round) linkDelivery(object crm.Object, linker crm.Linker) *delivery[*ed
 // linked notes a link that exists, or is gone, as wanted.
 func (r *round) linked(e *edge) {
 	r.gate.arrived(e.From.Object)
+	r.vindicated(e.From.Object)
 	switch {
 	case e.ready != nil:
 		r.drained(e, true)
-	case !e.Remove:
+	case e.Remove:
+		e.job.dropped(e.target)
+	default:
 		e.job.made(e.target)
 	}
 }
 
 // linkFailed decides about a link that the CRM refuses. Its record stays.
 func (r *round) linkFailed(e *edge, err *crm.Error) {
-	clean := *err
-	clean.Message = scrub(err.Message)
 	switch {
-	case e.Remove && err.Kind == crm.NotFound: // nothing left to remove
+	case e.Remove && err.Kind == crm.NotFound:
+		r.linked(e) // there is nothing left to remove
 	case err.Kind == crm.NotFound:
 		r.sideGone(e, err.Missing)
 	case e.ready != nil:
@@ -149,8 +156,21 @@ func (r *round) linkFailed(e *edge, err *crm.Error) {
 		r.drained(e, false)
 		r.batch.Requeue = append(r.batch.Requeue, e.record)
 	default:
-		e.job.linkErr = &clean
+		e.job.linkErr = scrubbedLink(err, e)
 	}
+}
+
+// scrubbedLink takes what the events of the links say out of an error.
+func scrubbedLink(e *crm.Error, edges ...*edge) *crm.Error {
+	var fields []crm.Fields
+	for _, edge := range edges {
+		if edge.job != nil {
+			fields = append(fields, edge.job.rec.Fields)
+		}
+	}
+	clean := *e
+	clean.Message = scrub(e.Message, fields...)
+	return &clean
 }
 
 // sideGone forgets the side of a link that somebody removed from the CRM, and
@@ -174,6 +194,15 @@ func (r *round) sideGone(e *edge, missing *crm.Ref) {
 	r.batch.Requeue = append(r.batch.Requeue, gone)
 }
 
+// linkAlone notes a link that was sent alone and got no useful answer.
+func (r *round) linkAlone(e *edge, err *crm.Error) {
+	if e.job != nil && r.unanswered(e.job.ev, e.From.Object) {
+		e.job.linkErr, e.job.gaveUp = scrubbedLink(err, e), true
+		return
+	}
+	r.linkLater(e)
+}
+
 func (r *round) linkLater(e *edge) {
 	if e.job != nil {
 		e.job.linkWait = true
@@ -183,6 +212,9 @@ func (r *round) linkLater(e *edge) {
 // drain makes links that were waiting for their target. It reports whether
 // there may be more.
 func (d *Dispatcher) drain(ctx context.Context) (more bool, err error) {
+	if time.Now().Before(d.drainAfter) {
+		return false, nil
+	}
 	ready, err := d.store.ReadyLinks(ctx, drainBatch)
 	if err != nil || len(ready) == 0 {
 		return false, err
@@ -196,9 +228,10 @@ func (d *Dispatcher) drain(ctx context.Context) (more bool, err error) {
 			From: crm.Ref{Object: crm.Object(l.Record.Object), Key: l.Record.Key, RemoteID: l.RecordLink.RemoteID},
 			To:   crm.Ref{Object: crm.Object(l.Target.Object), Key: l.Target.Key, RemoteID: l.TargetLink.RemoteID},
 		}}
+		e.Remove = slices.Contains(l.RecordLink.Targets, state.Target{Lane: l.Target, Drop: true})
 		wanted := slices.Contains(l.RecordLink.Targets, state.Target{Lane: l.Target})
 		switch {
-		case !wanted || l.RecordLink.RemoteID == "" || l.RecordLink.Gone:
+		case !wanted && !e.Remove, l.RecordLink.RemoteID == "", l.RecordLink.Gone:
 			r.drained(e, false)
 		case !d.gate.closed(e.From.Object):
 			edges = append(edges, e)
@@ -209,25 +242,24 @@ func (d *Dispatcher) drain(ctx context.Context) (more bool, err error) {
 	} else {
 		r.upsertEdges(ctx, edges)
 	}
-	progress := len(r.batch.Drained) > 0 || len(r.put) > 0
-	if !progress {
+	if len(r.batch.Drained) == 0 && len(r.put) == 0 {
+		d.drainAfter = time.Now().Add(drainPause)
 		return false, nil
 	}
 	return true, d.settle(ctx, r.settlement())
 }
 
-// drained takes a waiting link off the list, as made or as not wanted.
-func (r *round) drained(e *edge, made bool) {
+// drained takes a waiting link off the list, as done (made or removed) or as
+// not wanted.
+func (r *round) drained(e *edge, done bool) {
 	r.batch.Drained = append(r.batch.Drained, e.ready.Waiting)
-	if !made {
+	if !done {
 		return
 	}
 	link := r.links[e.record]
-	link.Targets = slices.Clone(link.Targets)
-	for i := range link.Targets {
-		if link.Targets[i].Lane == e.target {
-			link.Targets[i].Made = true
-		}
+	link.Targets = slices.DeleteFunc(slices.Clone(link.Targets), func(t state.Target) bool { return t.Lane == e.target })
+	if !e.Remove {
+		link.Targets = append(link.Targets, state.Target{Lane: e.target, Made: true})
 	}
 	r.remember(link)
 }
@@ -250,6 +282,9 @@ func (r *round) upsertEdges(ctx context.Context, edges []*edge) {
 			records := make([]crm.Record, len(edges))
 			for i, e := range edges {
 				records[i] = crm.Record{Object: object, Key: e.record.Key, RemoteID: e.From.RemoteID, Links: []crm.Ref{e.To}}
+				if e.Remove {
+					records[i].Links, records[i].Unlinks = nil, records[i].Links
+				}
 			}
 			results, err := r.client.Upsert(ctx, object, records)
 			errs := make([]error, len(results))

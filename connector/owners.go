@@ -2,7 +2,7 @@ package connector
 
 import (
 	"context"
-	"errors"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -88,7 +88,7 @@ func (r *round) needsOwners() bool {
 
 // holdForOwners pauses what uses owners, or the account when that is the matter.
 func (r *round) holdForOwners(err error) {
-	if e := crm.AsError(err); e.Status == 401 || e.Kind == crm.RateLimited {
+	if e := crm.AsError(err); e.Status == http.StatusUnauthorized || e.Kind == crm.RateLimited {
 		r.trip("", err)
 		return
 	}
@@ -99,13 +99,13 @@ func (r *round) holdForOwners(err error) {
 	}
 }
 
-// ownersError words a failed load as a matter of the objects that use owners.
+// ownersError words a failed load as a matter of the objects that use owners: a
+// CRM that does not answer is tried again soon, a refusal waits for a person.
 func ownersError(err error) error {
 	e := *crm.AsError(err)
-	if errors.Is(err, context.Canceled) {
-		return &e
+	if e.Kind != crm.Unavailable {
+		e.Kind = crm.Misconfigured
 	}
-	e.Kind = crm.Misconfigured
 	e.Op = "load the owners that owner() looks up"
 	return &e
 }

@@ -29,16 +29,17 @@ type job struct {
 	rec     crm.Record
 	hash    []byte         // of the fields as mapped and the targets as wanted
 	targets []state.Target // as wanted; Made as far as known
-	unlink  []state.Target // made earlier, not wanted any more
+	drops   []state.Target // not wanted, and may be linked from earlier
 	link    state.Link     // as it was before the job
 
 	result   crm.Result
-	withheld string      // field left out because a living record holds its value
-	holder   state.Lane  // who holds it
-	takeOver *state.Lane // whose record this job takes over
-	attempts int         // conflicts met so far
-	linkErr  *crm.Error  // a link that the CRM refuses for good
-	linkWait bool        // links have to be tried again
+	withheld string     // field left out because a living record holds its value
+	holder   state.Lane // who holds it
+	note     string     // for the ledger
+	attempts int        // conflicts met so far
+	linkErr  *crm.Error // a link that the CRM refuses for good
+	gaveUp   bool       // it was not refused: no answer came for too long
+	linkWait bool       // links have to be tried again
 }
 
 // plan returns the jobs of one object: for each lane the newest event that is
@@ -50,10 +51,11 @@ func (r *round) plan(object crm.Object) []*job {
 		if key.Object != string(object) || l.done {
 			continue
 		}
-		if j := r.winner(l); j != nil {
-			jobs = append(jobs, j)
-		} else {
+		switch j := r.winner(l); {
+		case j == nil:
 			l.done = true
+		default:
+			jobs = append(jobs, j)
 		}
 	}
 	return jobs
@@ -109,7 +111,7 @@ func (r *round) job(l *lane, c *candidate) *job {
 	switch {
 	case !same:
 		j.task = taskWrite
-	case len(r.missing(j)) > 0 || len(j.unlink) > 0:
+	case len(r.missing(j)) > 0 || len(r.known(j.drops)) > 0:
 		j.task = taskLink
 	default:
 		j.task = taskNothing
@@ -125,36 +127,6 @@ func (r *round) takesAway(c *candidate, link state.Link) bool {
 	}
 	_, can := r.client.(crm.Archiver)
 	return link.Gone || (can && !link.Adopted && r.deletePolicy(c.ev.decoded.Kind) == DeleteArchive)
-}
-
-// aim works out the links: those wanted, and those made earlier that are not.
-func (r *round) aim(j *job) {
-	for _, t := range j.candidate.rec.Targets {
-		key := laneOf(t.Lane)
-		to := r.links[key]
-		if to.Gone || (t.OnlyKnown && to.RemoteID == "") {
-			continue
-		}
-		made := slices.Contains(j.link.Targets, state.Target{Lane: key, Made: true})
-		j.targets = append(j.targets, state.Target{Lane: key, Made: made})
-	}
-	for _, old := range j.link.Targets {
-		wanted := slices.ContainsFunc(j.targets, func(t state.Target) bool { return t.Lane == old.Lane })
-		if !wanted && old.Made && r.links[old.Lane].RemoteID != "" {
-			j.unlink = append(j.unlink, old)
-		}
-	}
-}
-
-// missing returns the wanted targets that are known and not linked yet.
-func (r *round) missing(j *job) []state.Target {
-	var out []state.Target
-	for _, t := range j.targets {
-		if !t.Made && r.links[t.Lane].RemoteID != "" {
-			out = append(out, t)
-		}
-	}
-	return out
 }
 
 // hashOf tells whether two plans of a record are the same. It covers the keys
@@ -195,13 +167,19 @@ func (r *round) finish(j *job) {
 		if r.takesAway(j.candidate, j.link) { // a tombstone for what never was, or is gone
 			rec.Action = string(crm.None)
 			link.Gone = true
+		} else {
+			r.keepTargets(j, &link)
 		}
 	default:
 		r.written(j, rec, &link)
 	}
 	rec.RemoteID, rec.Error = link.RemoteID, ""
 	if j.linkErr != nil {
-		r.fail(rec, state.ReasonRefused, j.linkErr)
+		reason := state.ReasonRefused
+		if j.gaveUp {
+			reason = state.ReasonGaveUp
+		}
+		r.fail(rec, reason, j.linkErr)
 	}
 	if j.linkWait {
 		rec.Status, rec.Action = state.Pending, ""
@@ -227,22 +205,14 @@ func (r *round) written(j *job, rec *state.Record, link *state.Link) {
 	rec.RequestID = j.result.RequestID
 	link.RemoteID, link.Hash, link.Gone = j.result.RemoteID, j.hash, false
 	link.Adopted = link.Adopted || j.result.Action == crm.Adopted
-	link.Targets, link.Withheld = j.targets, j.withheld
-	for _, t := range j.targets {
-		if !t.Made && r.links[t.Lane].RemoteID == "" {
-			r.batch.Waiting = append(r.batch.Waiting, state.Waiting{Kind: state.WaitLink, Target: t.Lane, Record: j.lane.Lane})
-		}
+	link.Withheld = j.withheld
+	r.keepTargets(j, link)
+	if j.link.Gone || j.link.RemoteID != "" && j.result.Action == crm.Created {
+		r.reborn[j.lane.Lane] = true
 	}
-	if j.withheld != "" {
-		rec.Note = j.withheld + "_withheld"
-	}
+	rec.Note = j.note
 	if j.withheld != "" && j.holder.Key != "" {
 		r.batch.Waiting = append(r.batch.Waiting, state.Waiting{Kind: state.WaitValue, Target: j.holder, Record: j.lane.Lane})
-	}
-	if j.takeOver != nil {
-		old := r.links[*j.takeOver]
-		old.RemoteID, old.Hash, old.Targets, old.Gone = "", nil, nil, true
-		r.remember(old)
 	}
 }
 

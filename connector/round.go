@@ -62,9 +62,11 @@ type round struct {
 	links   map[state.Lane]state.Link
 	inDoubt map[state.Lane]time.Time
 
-	put      map[state.Lane]bool // links that changed
-	released []state.Lane        // records that may have given up a value
-	batch    state.Batch
+	reborn    map[state.Lane]bool // records that came back under a new id
+	put       map[state.Lane]bool // links that changed
+	postponed map[crm.Object]bool // objects of which something was left for another round
+	released  []state.Lane        // records that may have given up a value
+	batch     state.Batch
 }
 
 func (d *Dispatcher) newRound(claim state.Claim) *round {
@@ -73,7 +75,9 @@ func (d *Dispatcher) newRound(claim state.Claim) *round {
 		lanes:      map[state.Lane]*lane{},
 		links:      map[state.Lane]state.Link{},
 		inDoubt:    claim.InDoubt,
+		reborn:     map[state.Lane]bool{},
 		put:        map[state.Lane]bool{},
+		postponed:  map[crm.Object]bool{},
 	}
 	for _, ev := range claim.Events {
 		r.events = append(r.events, r.decode(ev))
@@ -118,6 +122,9 @@ func (r *round) run(ctx context.Context) error {
 		if err := r.deliver(ctx, object); err != nil {
 			return err
 		}
+	}
+	if err := r.relink(ctx); err != nil {
+		return err
 	}
 	return r.requeueWaiting(ctx)
 }
@@ -238,6 +245,12 @@ func versionOf(ev *mapping.Event, rec mapping.Record) state.Version {
 }
 
 func laneOf(l mapping.Lane) state.Lane { return state.Lane{Object: string(l.Object), Key: l.Key} }
+
+// postpone leaves a job and its losers pending for another round.
+func (r *round) postpone(j *job) {
+	j.lane.done = true
+	r.postponed[crm.Object(j.lane.Object)] = true
+}
 
 // remember changes what is known of a lane; it is committed with the round.
 func (r *round) remember(l state.Link) {

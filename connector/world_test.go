@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sync/errgroup"
 
 	"crmsync/crm"
@@ -132,9 +134,8 @@ func (w *world) deliver(bodies ...string) {
 // want compares the CRM with lines of dump.
 func (w *world) want(lines ...string) {
 	w.t.Helper()
-	got := strings.Join(w.crm.dump(), "\n")
-	if want := strings.Join(lines, "\n"); got != want {
-		w.t.Errorf("CRM holds\n%s\nwant\n%s", got, want)
+	if diff := cmp.Diff(lines, w.crm.dump(), cmpopts.EquateEmpty()); diff != "" {
+		w.t.Errorf("CRM: -want +got\n%s", diff)
 	}
 }
 

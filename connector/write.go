@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -19,8 +20,6 @@ const (
 	// conflictTries bounds how often one record is sent again in a round
 	// because somebody else holds one of its values.
 	conflictTries = 3
-	// retryMax is the longest wait of a record that fails while others arrive.
-	retryMax = 5 * time.Minute
 )
 
 // streak counts refusals of one object in a row with the same code and field.
@@ -34,6 +33,7 @@ type writer struct {
 	*round
 	object  crm.Object
 	clashes []clash // to be resolved and sent once more
+	again   []*job  // to be sent once more
 	done    []*job  // the CRM has the record; links are next
 	refused []*job  // not dead yet: the guard may decide otherwise
 	reasons map[*job]*crm.Error
@@ -71,7 +71,7 @@ func (w *writer) admit(jobs []*job) []*job {
 		admitted = min(1, len(jobs))
 	}
 	for _, j := range jobs[admitted:] {
-		w.later(j)
+		w.postpone(j)
 	}
 	return jobs[:admitted]
 }
@@ -94,12 +94,12 @@ func (w *writer) write(ctx context.Context, jobs []*job) error {
 		if err := w.markInDoubt(ctx, writes); err != nil {
 			return err
 		}
-		w.clashes = nil
+		w.clashes, w.again = nil, nil
 		w.delivery(w.sendUpsert).run(ctx, writes)
-		var err error
-		if writes, err = w.resolve(ctx, w.clashes); err != nil {
+		if err := w.resolve(ctx, w.clashes); err != nil {
 			return err
 		}
+		writes = w.again
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (w *writer) delivery(send func(context.Context, []*job) ([]error, error)) *
 		arrived: w.arrived,
 		failed:  w.failed,
 		alone:   w.alone,
-		later:   w.later,
+		later:   w.postpone,
 		held:    w.logHold,
 	}
 }
@@ -143,7 +143,7 @@ func (w *writer) sendUpsert(ctx context.Context, jobs []*job) ([]error, error) {
 		records[i] = j.rec
 		j.ev.attempted = true
 		if _, separate := w.client.(crm.Linker); !separate {
-			records[i].Links, records[i].Unlinks = w.refs(w.missing(j)), w.refs(j.unlink)
+			records[i].Links, records[i].Unlinks = w.refs(w.missing(j)), w.refs(w.known(j.drops))
 		}
 	}
 	results, err := w.client.Upsert(ctx, w.object, records)
@@ -168,15 +168,6 @@ func (w *writer) sendArchive(ctx context.Context, jobs []*job) ([]error, error) 
 	return w.client.(crm.Archiver).Archive(ctx, w.object, refs)
 }
 
-// refs names targets for the CRM.
-func (r *round) refs(targets []state.Target) []crm.Ref {
-	var out []crm.Ref
-	for _, t := range targets {
-		out = append(out, crm.Ref{Object: crm.Object(t.Object), Key: t.Key, RemoteID: r.links[t.Lane].RemoteID})
-	}
-	return out
-}
-
 // arrived notes that the CRM took a job, which also says something about those
 // before it: the CRM works, so a record that got no answer is to blame itself,
 // and what was refused was refused for its own values.
@@ -188,9 +179,7 @@ func (w *writer) arrived(j *job) {
 	for _, reason := range w.gate.arrived(w.object) {
 		w.log.Info("writing resumes", keyObject, string(w.object), keyReason, reason)
 	}
-	for _, t := range w.troubles {
-		t.own = t.own || t.object == w.object
-	}
+	w.vindicated(w.object)
 	w.bury()
 	delete(w.streaks, w.object)
 	if j.task == taskArchive {
@@ -217,7 +206,16 @@ func (w *writer) failed(j *job, e *crm.Error) {
 	case e.Kind == crm.Conflict && e.Code == crm.CodeAmbiguous:
 		w.bury()
 		w.dead(j, state.ReasonAmbiguousMatch, e)
-	case j.attempts < conflictTries && (e.Kind == crm.Conflict && e.Holder != nil || e.Kind == crm.NotFound && j.takeOver != nil):
+	case j.attempts < conflictTries && e.Kind == crm.Invalid && w.mapper.OwnerField(w.object, e.Field) && j.rec.Fields[e.Field] != nil:
+		// An owner who was found may have been deactivated since: the record is
+		// worth more than its owner.
+		j.attempts++
+		j.rec.Fields = maps.Clone(j.rec.Fields)
+		delete(j.rec.Fields, e.Field)
+		j.note = "owner_refused"
+		w.log.Warn("the CRM refuses an owner; the record is written without", keyEventID, j.ev.ID, keyObject, string(w.object), keyField, e.Field)
+		w.again = append(w.again, j)
+	case j.attempts < conflictTries && e.Kind == crm.Conflict && e.Holder != nil:
 		j.attempts++
 		w.clashes = append(w.clashes, clash{j, e})
 	case e.Kind == crm.NotFound && !j.lane.forgotten && j.link.RemoteID != "":
@@ -253,7 +251,7 @@ func (w *writer) refuse(j *job, e *crm.Error) {
 	}
 	for _, r := range w.refused {
 		r.ev.notBefore = time.Now().Add(time.Duration(rand.Int64N(int64(pauseFirst)))) // another record probes next
-		w.later(r)
+		w.postpone(r)
 	}
 	w.refused = nil
 }
@@ -267,59 +265,19 @@ func (w *writer) bury() {
 	w.refused = nil
 }
 
-// trouble is the history of an event one of whose records gets no answer when
-// it is sent alone.
-type trouble struct {
-	object  crm.Object
-	last    time.Time     // its last failure
-	own     bool          // another record of the object has arrived since: not the CRM's fault
-	failing time.Duration // how long it has been failing by its own fault
-}
-
-// alone notes a record that was sent alone and got no useful answer. It tries
-// again after a while, so that another one is sent first, and gives up when it
-// has failed for long enough while others arrived. Time during which the
-// account was held does not count.
+// alone notes a record that was sent alone and got no useful answer.
 func (w *writer) alone(j *job, e *crm.Error) {
 	e = w.scrubbed(e, j)
 	w.metrics.delivered(w.object, e.Kind.String())
-	t := w.troubles[j.ev.Seq]
-	if t == nil {
-		t = &trouble{object: w.object, failing: j.ev.FailingFor}
-		w.troubles[j.ev.Seq] = t
-	}
-	now, most := time.Now(), outageMax
-	if t.own {
-		t.failing += now.Sub(latest(t.last, w.gate.healthySince()))
-		most = retryMax
-	}
-	t.last, t.own = now, false
-	if t.failing >= w.giveUpAfter {
+	if w.unanswered(j.ev, w.object) {
 		w.dead(j, state.ReasonGaveUp, e)
 		return
 	}
-	j.ev.attempted, j.ev.failing = true, t.failing
-	j.ev.notBefore = now.Add(backoff(j.ev.Attempts, most))
 	if w.creates(j) {
-		j.ev.notBefore = now.Add(w.settleTime) // then the adapter looks for it first
+		j.ev.notBefore = time.Now().Add(w.settleTime) // then the adapter looks for it first
 	}
 	j.ev.records[j.lane.Lane].Error = e.Error()
-	w.later(j)
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// later leaves a job and its losers pending for another round.
-func (w *writer) later(j *job) { j.lane.done = true }
-
-// backoff doubles from a second, with full jitter.
-func backoff(attempts int, most time.Duration) time.Duration {
-	return fullJitter(min(outageFirst<<min(attempts, 20), most))
+	w.postpone(j)
 }
 
 // reason words an error for status: the variable to look at, then the CRM.
@@ -327,18 +285,27 @@ func (w *writer) reason(jobs []*job, e *crm.Error) string {
 	e = w.scrubbed(e, jobs...)
 	var b strings.Builder
 	if e.Field != "" {
-		if variable := w.mapper.Variable(w.object, e.Field); variable != "" {
-			fmt.Fprintf(&b, "%s: ", variable)
-		}
+		fmt.Fprintf(&b, "%s: ", w.variable(e.Field))
 	}
 	b.WriteString(e.Error())
 	return b.String()
 }
 
+// variable names the variable that maps a field, or that would.
+func (w *writer) variable(field string) string {
+	if v := w.mapper.Variable(w.object, field); v != "" {
+		return v
+	}
+	return "CRMSYNC_MAP_" + strings.ToUpper(string(w.object)) + "_" + field
+}
+
+// scrubbed takes what the events of the jobs say out of an error.
 func (w *writer) scrubbed(e *crm.Error, jobs ...*job) *crm.Error {
-	fields := make([]crm.Fields, 0, len(jobs))
+	var fields []crm.Fields
 	for _, j := range jobs {
-		fields = append(fields, j.rec.Fields)
+		for _, rec := range j.ev.mapped.Records {
+			fields = append(fields, rec.Fields)
+		}
 	}
 	clean := *e
 	clean.Message = scrub(e.Message, fields...)

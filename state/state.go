@@ -142,7 +142,8 @@ func (v Version) Compare(w Version) int {
 // Target is a record that another one links to.
 type Target struct {
 	Lane
-	Made bool // the link exists in the CRM; otherwise it waits
+	Made bool // the link exists in the CRM; otherwise it is still to be made
+	Drop bool // the link is not wanted, and may exist: it is to be removed
 }
 
 // Link remembers which CRM record a lane became, and which event won it.
@@ -152,10 +153,10 @@ type Link struct {
 	Version   Version   // of the winner, also of a tombstone
 	Hash      []byte    // of fields and links as last written; nil forces a write
 	Deleted   bool      // the user or organisation was deleted (tombstone)
-	Gone      bool      // no CRM record stands for it any more: archived or taken over
+	Gone      bool      // no CRM record stands for it any more: we archived it
 	Adopted   bool      // a person had created the record
 	Withheld  string    // CRM field that a living record of ours holds; "" usually
-	Targets   []Target  // links as wanted by the winner
+	Targets   []Target  // links as wanted by the winner, and those to be removed
 	UpdatedAt time.Time // last settlement
 }
 
@@ -164,7 +165,7 @@ type WaitKind uint8
 
 // The kinds of waiting.
 const (
-	WaitLink  WaitKind = iota + 1 // the target becomes known: link Record to it
+	WaitLink  WaitKind = iota + 1 // the target becomes known: make or remove the link as Record's Targets say
 	WaitValue                     // the target gives up a unique value: write Record again
 )
 

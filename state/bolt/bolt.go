@@ -115,7 +115,14 @@ func openFile(path string, o Options) (db *bbolt.DB, err error) {
 
 // start checks what the file is, and starts the committer.
 func (s *Store) start(socket string) error {
-	if err := s.view(context.Background(), func(t *tables) error { return checkFormat(s.path, t) }); err != nil {
+	err := s.view(context.Background(), func(t *tables) error {
+		if err := checkFormat(s.path, t); err != nil {
+			return err
+		}
+		s.leases.load(t)
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	if s.readOnly {

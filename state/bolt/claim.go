@@ -53,7 +53,7 @@ func (s *Store) Release(ctx context.Context, seqs ...uint64) error {
 func (g *group) claim(o state.ClaimOptions) state.Claim {
 	paused := maskOf(o.Paused...)
 	g.moveDue(paused, max(o.Max, 1000))
-	g.leases.unparkDue(g.now, o.SettleTime)
+	g.leases.wakeDue(g.now, o.SettleTime)
 	g.leases.claim++
 	c := claiming{group: g, ClaimOptions: o, number: g.leases.claim}
 	c.InDoubt = make(map[state.Lane]time.Time)
@@ -104,15 +104,20 @@ func (c *claiming) take(seq uint64) bool {
 	return true
 }
 
-// waits parks the event when one of its lanes is in another claim or in doubt.
+// waits parks the event when one of its lanes is in another claim, rests with
+// an event that is not due, or is in doubt.
 func (c *claiming) waits(e *state.Event) bool {
 	if lane, ok := c.leases.taken(c.number, e.Lanes); ok {
-		c.leases.park(lane, e.Seq, zeroTime)
+		c.leases.park(lane, parking{seq: e.Seq})
 		return true
 	}
 	for _, lane := range e.Lanes {
+		if until := c.leases.resting[lane]; c.now.Before(until) {
+			c.leases.park(lane, parking{seq: e.Seq, until: until})
+			return true
+		}
 		if mark, ok := c.mark(lane); ok && c.now.Before(mark.Add(c.SettleTime)) {
-			c.leases.park(lane, e.Seq, mark)
+			c.leases.park(lane, parking{seq: e.Seq, mark: mark})
 			return true
 		}
 	}

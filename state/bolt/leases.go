@@ -19,6 +19,11 @@ type leases struct {
 	// same events again and again.
 	next   [masks]uint64
 	parked map[state.Lane]parking
+
+	// resting holds, until when, the lanes of events that are not due yet: a
+	// newer event of the lane waits with them, so that one claim sees all of a
+	// record's events, and what an earlier round may have done for any of them.
+	resting map[state.Lane]time.Time
 }
 
 // holder is the claim that holds a lane, by as many events.
@@ -29,15 +34,24 @@ type holder struct {
 
 // parking remembers the first event that waits for a lane.
 type parking struct {
-	seq  uint64
-	mark time.Time // of a lane in doubt; zero for one that is leased
+	seq   uint64
+	until time.Time // of a lane that rests
+	mark  time.Time // of a lane in doubt; both are zero for one that is leased
+}
+
+// due returns when the lane can be claimed; zero when that depends on a claim.
+func (p parking) due(settle time.Duration) time.Time {
+	if !p.mark.IsZero() {
+		return p.mark.Add(settle)
+	}
+	return p.until
 }
 
 func newLeases() *leases {
 	return &leases{
 		events: make(map[uint64][]state.Lane),
 		lanes:  make(map[state.Lane]*holder),
-		parked: make(map[state.Lane]parking),
+		parked: make(map[state.Lane]parking), resting: make(map[state.Lane]time.Time),
 	}
 }
 
@@ -96,11 +110,11 @@ func (l *leases) taken(claim uint64, lanes []state.Lane) (state.Lane, bool) {
 func (l *leases) look(m mask, seq uint64) { l.next[m] = min(l.next[m], seq) }
 
 // park notes that the event waits for the lane.
-func (l *leases) park(lane state.Lane, seq uint64, mark time.Time) {
-	if p, ok := l.parked[lane]; ok {
-		seq = min(seq, p.seq)
+func (l *leases) park(lane state.Lane, p parking) {
+	if old, ok := l.parked[lane]; ok {
+		p.seq = min(p.seq, old.seq)
 	}
-	l.parked[lane] = parking{seq: seq, mark: mark}
+	l.parked[lane] = p
 }
 
 // unpark makes the next claim look at what waited for the lane.
@@ -120,23 +134,47 @@ func (l *leases) lookEverywhere(seq uint64) {
 	}
 }
 
-// unparkDue unparks the lanes whose doubt has rested for settle.
-func (l *leases) unparkDue(now time.Time, settle time.Duration) {
+// rest keeps the unsettled lanes of an event from claims until it is due.
+func (l *leases) rest(e *state.Event) {
+	m := unsettled(e)
+	for _, lane := range e.Lanes {
+		if maskOf(lane.Object)&m != 0 && e.NotBefore.After(l.resting[lane]) {
+			l.resting[lane] = e.NotBefore
+		}
+	}
+}
+
+// load finds the lanes that rest because of what was delayed by an earlier
+// process. Damaged lines are passed: Verify names them.
+func (l *leases) load(t *tables) {
+	for k := range t.all(delayed) {
+		_, seq := parseDelayed(k)
+		if e, err := decodeEvent(seq, t.get(inbox, seqKey(seq))); err == nil {
+			l.rest(&e)
+		}
+	}
+}
+
+// wakeDue ends the rest of lanes whose time has come.
+func (l *leases) wakeDue(now time.Time, settle time.Duration) {
+	for lane, until := range l.resting {
+		if !now.Before(until) {
+			delete(l.resting, lane)
+		}
+	}
 	for lane, p := range l.parked {
-		if !p.mark.IsZero() && !now.Before(p.mark.Add(settle)) {
+		if due := p.due(settle); !due.IsZero() && !now.Before(due) {
 			l.unpark(lane)
 		}
 	}
 }
 
-// firstDue returns when the first lane in doubt has rested that an event waits
-// for; zero for none.
+// firstDue returns when the first lane has rested that an event waits for; zero
+// for none.
 func (l *leases) firstDue(settle time.Duration) time.Time {
 	var first time.Time
 	for _, p := range l.parked {
-		if !p.mark.IsZero() {
-			first = earlier(first, p.mark.Add(settle))
-		}
+		first = earlier(first, p.due(settle))
 	}
 	return first
 }

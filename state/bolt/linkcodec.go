@@ -27,6 +27,7 @@ type linkBody struct {
 type targetBody struct {
 	Lane laneBody `cbor:"1,keyasint"`
 	Made bool     `cbor:"2,keyasint,omitempty"`
+	Drop bool     `cbor:"3,keyasint,omitempty"`
 }
 
 func encodeLink(l *state.Link) ([]byte, error) {
@@ -36,7 +37,7 @@ func encodeLink(l *state.Link) ([]byte, error) {
 		Withheld: l.Withheld, UpdatedAt: packedTime(l.UpdatedAt),
 	}
 	for _, t := range l.Targets {
-		b.Targets = append(b.Targets, targetBody{Lane: packLane(t.Lane, l.Key), Made: t.Made})
+		b.Targets = append(b.Targets, targetBody{Lane: packLane(t.Lane, l.Key), Made: t.Made, Drop: t.Drop})
 	}
 	return encode(b)
 }
@@ -57,7 +58,7 @@ func decodeLink(lane state.Lane, value []byte) (state.Link, error) {
 		if err != nil {
 			return l, err
 		}
-		l.Targets = append(l.Targets, state.Target{Lane: target, Made: t.Made})
+		l.Targets = append(l.Targets, state.Target{Lane: target, Made: t.Made, Drop: t.Drop})
 	}
 	return l, nil
 }

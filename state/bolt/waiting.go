@@ -1,13 +1,10 @@
 package bolt
 
 import (
-	"bytes"
-
 	"crmsync/state"
 )
 
-// putLink remembers a link. What waits for it becomes ready when it is known,
-// and is dropped when no CRM record stands for it any more.
+// putLink remembers a link. What waits for it becomes ready when it is known.
 func (g *group) putLink(l state.Link) {
 	if l.UpdatedAt.IsZero() {
 		l.UpdatedAt = g.now
@@ -18,9 +15,6 @@ func (g *group) putLink(l state.Link) {
 	if g.delete(doubt, laneKey(l.Lane)) {
 		g.leases.unpark(l.Lane)
 		g.wake = true
-	}
-	if l.Gone {
-		g.dropWaiting(l.Lane)
 	}
 	g.updateReady(l.Lane)
 }
@@ -60,18 +54,6 @@ func (g *group) removeWaiting(w state.Waiting) {
 	if g.delete(waiting, waitingKey(w)) && w.Kind == state.WaitLink {
 		g.sums.Waiting--
 		g.updateReady(w.Target)
-	}
-}
-
-// dropWaiting gives up the links that wait for a target.
-func (g *group) dropWaiting(target state.Lane) {
-	var keys [][]byte
-	for k := range g.scan(waiting, waitingPrefix(target, state.WaitLink), nil) {
-		keys = append(keys, bytes.Clone(k))
-	}
-	for _, k := range keys {
-		g.delete(waiting, k)
-		g.sums.Waiting--
 	}
 }
 

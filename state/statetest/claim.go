@@ -83,6 +83,25 @@ var claimTests = []test{
 		f.equal("failing for", c.Events[0].FailingFor, time.Second)
 		f.equal("next", c.Next, time.Time{})
 	}},
+	{"lets a lane rest with its event, also after a restart", func(f *fixture) {
+		f.accept(f.call("c1", contact("u"), activity("1")), state.Added)
+		c := f.claimed(state.ClaimOptions{}, "evt-c1")
+		due := epoch.Add(time.Minute)
+		f.settle(state.Batch{Settlements: []state.Settlement{{
+			Seq: c.Events[0].Seq, Status: state.Pending, NotBefore: due,
+			Records: []state.Record{{Object: "contact", Key: "u", Action: "created", Status: state.Applied}},
+		}}})
+		f.accept(f.call("c2", activity("1")), state.Added)
+		f.accept(f.call("c3", contact("u")), state.Added)
+		c = f.claimed(state.ClaimOptions{}, "evt-c3") // the contact is settled: it does not rest
+		f.equal("next", c.Next, due)
+		f.reopen()
+		c = f.claimed(state.ClaimOptions{}, "evt-c3")
+		f.equal("next", c.Next, due)
+		f.settle(state.Batch{Settlements: []state.Settlement{{Seq: c.Events[0].Seq, Status: state.Applied}}})
+		f.clock.Advance(time.Minute)
+		f.claimed(state.ClaimOptions{}, "evt-c1", "evt-c2")
+	}},
 	{"lets lanes in doubt rest and then names them", claimInDoubt},
 	{"is forgotten by a restart", func(f *fixture) {
 		f.add("c1")

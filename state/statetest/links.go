@@ -12,7 +12,7 @@ var linkTests = []test{
 			Lane: contact("84c2f6d0-1e7a-4d95-bb3f-6f0a9c8e2d71"), RemoteID: "901",
 			Version: state.Version{Source: 1, At: epoch, Rank: 3, EventID: "evt-1"}, Hash: []byte{1, 2},
 			Deleted: true, Gone: true, Adopted: true, Withheld: "email",
-			Targets:   []state.Target{{Lane: company("o"), Made: true}, {Lane: contact("84c2f6d0-1e7a-4d95-bb3f-6f0a9c8e2d71")}},
+			Targets:   []state.Target{{Lane: company("o"), Made: true}, {Lane: company("p"), Drop: true}, {Lane: contact("84c2f6d0-1e7a-4d95-bb3f-6f0a9c8e2d71")}},
 			UpdatedAt: epoch.Add(time.Second),
 		}
 		plain := state.Link{Lane: activity("a"), UpdatedAt: epoch}
@@ -64,15 +64,16 @@ var linkTests = []test{
 			f.Errorf("got %+v", ready)
 		}
 	}},
-	{"drops what waits for a record that is gone", func(f *fixture) {
+	{"keeps what waits for a record that is gone, for its return", func(f *fixture) {
 		value := state.Waiting{Kind: state.WaitValue, Target: company("o"), Record: contact("u3")}
 		other := waitLink("p", "u1")
 		f.settle(state.Batch{Waiting: []state.Waiting{waitLink("o", "u1"), waitLink("o", "u2"), value, other}})
 		f.settle(state.Batch{Links: []state.Link{{Lane: company("o"), RemoteID: "77", Gone: true}}})
-		f.waits(value, company("o"))
 		f.waits(other, company("p"))
-		f.equal("waiting links", f.stats().WaitingLinks, 1)
+		f.equal("waiting links", f.stats().WaitingLinks, 3)
 		f.ready(10)
+		f.settle(state.Batch{Links: []state.Link{{Lane: company("o"), RemoteID: "78"}}})
+		f.ready(10, waitLink("o", "u1"), waitLink("o", "u2"))
 	}},
 	{"tells targets with the same beginning apart", func(f *fixture) {
 		f.settle(state.Batch{Waiting: []state.Waiting{waitLink("o", "u1"), waitLink("oo", "u2")}})

@@ -151,11 +151,19 @@ func (m *model) blocked(e *modelEvent, number int, o state.ClaimOptions, now tim
 		if mark, ok := m.doubt[l]; ok && mark.Add(o.SettleTime).After(now) {
 			return true
 		}
-		if m.find(func(o *modelEvent) bool { return o.claim != 0 && o.claim != number && slices.Contains(o.Lanes, l) }) != nil {
+		if m.find(func(o *modelEvent) bool {
+			return o.claim != 0 && o.claim != number && slices.Contains(o.Lanes, l) || o.rests(l, now)
+		}) != nil {
 			return true
 		}
 	}
 	return false
+}
+
+// rests reports whether the event is not due and keeps its lane from others.
+func (e *modelEvent) rests(l state.Lane, now time.Time) bool {
+	settled := slices.ContainsFunc(e.Records, func(r state.Record) bool { return r.Lane() == l && r.Status != state.Pending })
+	return e.Status == state.Pending && e.NotBefore.After(now) && slices.Contains(e.Lanes, l) && !settled
 }
 
 // settle reports whether the batch is accepted; if not nothing changes.
@@ -196,11 +204,6 @@ func (m *model) bySeq(seq uint64) *modelEvent {
 func (m *model) putLink(l state.Link) {
 	m.links[l.Lane] = l
 	delete(m.doubt, l.Lane)
-	for w := range m.waiting {
-		if l.Gone && w.Target == l.Lane && w.Kind == state.WaitLink {
-			delete(m.waiting, w)
-		}
-	}
 }
 
 func (m *model) settleEvent(st state.Settlement, now time.Time) {
