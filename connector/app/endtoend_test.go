@@ -434,7 +434,7 @@ func TestEndToEnd_ShuffledRunEqualsOrderedRun(t *testing.T) {
 	p.mustRun("state", "verify")
 }
 
-func TestEndToEnd_KilledInTheMiddle(t *testing.T) {
+func TestI7_KilledInTheMiddle(t *testing.T) {
 	t.Parallel() // they wait more than they work
 	crm, url := newCRM(t)
 	p := newConnector(t, url)
