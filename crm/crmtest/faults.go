@@ -45,10 +45,10 @@ func (s *suite) fault(t *testing.T, f Fault, times int) {
 			records[i].InDoubt = !a.Client().Properties().NativeUpsert
 		}
 		if err != nil {
-			s.faultError(t, f, err)
+			s.expect(t, err, crm.Unavailable)
 			continue
 		}
-		if s.settled(t, a, f, records, results) {
+		if s.settled(t, a, records, results) {
 			if got := len(a.Records(crm.Activity)); got != len(records) {
 				t.Fatalf("got %d records, want %d", got, len(records))
 			}
@@ -58,19 +58,9 @@ func (s *suite) fault(t *testing.T, f Fault, times int) {
 	t.Fatal("the record was never written")
 }
 
-func (s *suite) faultError(t *testing.T, f Fault, err error) {
-	t.Helper()
-	if f == Silent {
-		// What reports success and does nothing may be the record's own fault.
-		s.expect(t, err, crm.Unavailable, crm.Invalid)
-		return
-	}
-	s.expect(t, err, crm.Unavailable)
-}
-
 // settled says whether all records were written, and fails when one is claimed
 // to be that is not.
-func (s *suite) settled(t *testing.T, a Account, f Fault, records []crm.Record, results []crm.Result) bool {
+func (s *suite) settled(t *testing.T, a Account, records []crm.Record, results []crm.Result) bool {
 	t.Helper()
 	if len(results) != len(records) {
 		t.Fatalf("got %d results for %d records", len(results), len(records))
@@ -80,7 +70,7 @@ func (s *suite) settled(t *testing.T, a Account, f Fault, records []crm.Record, 
 	for i, r := range results {
 		switch {
 		case r.Err != nil:
-			s.faultError(t, f, r.Err)
+			s.expect(t, r.Err, crm.Unavailable)
 			all = false
 		case r.RemoteID == "" || r.RemoteID != found[records[i].Key].RemoteID:
 			t.Fatalf("record %d is said to be %q, it is %q", i, r.RemoteID, found[records[i].Key].RemoteID)

@@ -9,9 +9,9 @@
 //
 // What HubSpot's answers are trusted with:
 //
-//   - A 2xx counts only for the records that its body names. The others are
-//     sent once more, alone; one that is passed over again is refused with the
-//     code silent_noop.
+//   - A 2xx counts only for the records that its body names. The others of a
+//     batch are sent once more, alone; one that is passed over alone is
+//     Unavailable, with the code silent_noop: to be repeated later.
 //   - Results are matched by trace id or key, never by order.
 //   - An e-mail address that another contact holds is resolved here: a contact
 //     of nobody's is adopted, its names kept; for any other the *crm.Error of

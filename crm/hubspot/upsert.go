@@ -129,7 +129,8 @@ type step struct {
 }
 
 // apply sends ws and records the fate of each. What HubSpot passes over in
-// silence is sent once more, alone. The error is about the batch as a whole.
+// silence in a batch is sent once more, alone: another record may be the cause.
+// The error is about the batch as a whole.
 func (b *batch) apply(ctx context.Context, s step, ws []*write) error {
 	if len(ws) == 0 {
 		return nil
@@ -142,8 +143,10 @@ func (b *batch) apply(ctx context.Context, s step, ws []*write) error {
 		return b.silentNoop(s)
 	}
 	for _, w := range silent {
-		if err := b.send(ctx, s, []*write{w}); err != nil {
-			return err
+		if len(ws) > 1 {
+			if err := b.send(ctx, s, []*write{w}); err != nil {
+				return err
+			}
 		}
 		if !w.answered {
 			w.fail(b.silentNoop(s))
@@ -158,9 +161,11 @@ func unanswered(ws []*write) []*write {
 
 func (b *batch) op(s step) string { return s.verb + " " + typeName(b.object) }
 
+// silentNoop is the error of a success that did nothing. That may be a hiccup as
+// well as the record's fault, so it is worth another try later.
 func (b *batch) silentNoop(s step) *crm.Error {
 	return &crm.Error{
-		Kind: crm.Invalid, Op: b.op(s), Status: http.StatusOK, Code: codeSilentNoop,
+		Kind: crm.Unavailable, Op: b.op(s), Status: http.StatusOK, Code: codeSilentNoop,
 		Message: "HubSpot reported success and wrote nothing",
 	}
 }
