@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,8 @@ type Inbox interface {
 	Accept(ctx context.Context, m state.Message) (state.Receipt, error)
 	CountRejected(ctx context.Context, n map[string]int64, skew time.Duration) error
 	Ready(ctx context.Context) error
+	// Room fails when an event of size bytes could not be stored now.
+	Room(ctx context.Context, size int) error
 }
 
 // ReceiverOptions configure a Receiver. Store and Verifier are required.
@@ -68,6 +71,7 @@ type Receiver struct {
 	rejections *rejections
 	draining   atomic.Bool
 	failing    atomic.Bool // the store did not take the last event
+	refused    shortage
 }
 
 // NewReceiver returns a Receiver.
@@ -103,14 +107,28 @@ func (rc *Receiver) Drain() { rc.draining.Store(true) }
 
 var errDraining = errors.New("shutting down")
 
-// Ready returns why events cannot be accepted now, nil when they can.
+// Ready returns why events cannot be accepted now, nil when they can. After an
+// event was refused there must be room for one of its size again: a store that
+// is nearly full still takes small ones.
 func (rc *Receiver) Ready(ctx context.Context) error {
 	if rc.draining.Load() {
 		return errDraining
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	return rc.store.Ready(ctx)
+	if err := rc.store.Ready(ctx); err != nil {
+		return err
+	}
+	size := rc.refused.largest()
+	if size == 0 {
+		return nil
+	}
+	err := rc.store.Room(ctx, size)
+	rc.refused.note(size, err)
+	if err != nil {
+		return fmt.Errorf("no room for an event of %d bytes, which was refused: %w", size, err)
+	}
+	return nil
 }
 
 // ServeHTTP implements http.Handler. It routes by itself, because ServeMux
@@ -217,6 +235,7 @@ func (rc *Receiver) accept(ctx context.Context, m state.Message) *verdict {
 	defer cancel()
 	receipt, err := rc.store.Accept(ctx, m)
 	rc.logStore(err)
+	rc.refused.note(len(m.Body), err)
 	if err != nil {
 		return storeFailed
 	}

@@ -18,6 +18,7 @@ type fakeInbox struct {
 	rejected   map[string]int64
 	skew       time.Duration
 	err        error                           // of every call
+	room       int                             // size of the largest body that fits; 0 for no bound
 	onAccept   func(ctx context.Context) error // runs before the commit
 	outcomeFor map[string]state.Outcome        // of known message ids; else Duplicate
 }
@@ -36,6 +37,9 @@ func (f *fakeInbox) Accept(ctx context.Context, m state.Message) (state.Receipt,
 	}
 	if f.err != nil {
 		return state.Receipt{}, f.err
+	}
+	if f.room > 0 && len(m.Body) > f.room {
+		return state.Receipt{}, state.ErrFull
 	}
 	for _, known := range f.messages {
 		if known.MessageID == m.MessageID {
@@ -73,6 +77,22 @@ func (f *fakeInbox) Ready(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.err
+}
+
+func (f *fakeInbox) Room(_ context.Context, size int) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.room > 0 && size > f.room {
+		return state.ErrFull
+	}
+	return f.err
+}
+
+// limit sets how large a body may be that fits.
+func (f *fakeInbox) limit(room int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.room = room
 }
 
 func (f *fakeInbox) fail(err error) {

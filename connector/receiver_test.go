@@ -338,6 +338,32 @@ func TestReceiver_ProbesSayNothingButYesOrNo(t *testing.T) {
 	}
 }
 
+// A store that is nearly full takes small events and refuses large ones.
+func TestReceiver_IsNotReadyUntilARefusedEventWouldFit(t *testing.T) {
+	inbox := &fakeInbox{room: 100}
+	rc := newTestReceiver(t, inbox)
+	ready := func(want int) {
+		t.Helper()
+		wantStatus(t, serve(rc, httptest.NewRequest("GET", "/readyz", nil)), want)
+	}
+	large := `{"id":"` + strings.Repeat("x", 200) + `"}`
+	wantStatus(t, serve(rc, signedRequest(svixFamily, "msg_1", large)), http.StatusServiceUnavailable)
+	ready(http.StatusServiceUnavailable)
+	wantStatus(t, serve(rc, signedRequest(svixFamily, "msg_2", "{}")), http.StatusNoContent)
+	ready(http.StatusServiceUnavailable)
+	inbox.limit(1000)
+	ready(http.StatusOK) // by itself, without an event
+
+	inbox.limit(100)
+	ready(http.StatusOK) // nothing was refused since
+	wantStatus(t, serve(rc, signedRequest(svixFamily, "msg_1", large)), http.StatusServiceUnavailable)
+	ready(http.StatusServiceUnavailable)
+	inbox.limit(0)
+	wantStatus(t, serve(rc, signedRequest(svixFamily, "msg_1", large)), http.StatusNoContent)
+	inbox.limit(100)
+	ready(http.StatusOK) // it was taken: the refusal is history
+}
+
 func TestReceiver_NeverRedirects(t *testing.T) {
 	rc := newTestReceiver(t, &fakeInbox{})
 	for _, path := range []string{"/", "//webhooks", "/webhooks/", "/./webhooks", "/WEBHOOKS", "/metrics", "/api/v1/status"} {

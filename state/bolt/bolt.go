@@ -57,7 +57,7 @@ var _ state.Store = (*Store)(nil)
 // [*FileError] when it is damaged or something else; a file is never replaced.
 func Open(path string, o Options) (*Store, error) {
 	if o.LockTimeout == 0 {
-		o.LockTimeout = 3 * time.Second
+		o.LockTimeout = lockTimeout
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -139,10 +139,6 @@ func (s *Store) start(socket string) error {
 // Wake implements [state.Store].
 func (s *Store) Wake() <-chan struct{} { return s.wake }
 
-// probeSize is about what a commit with an event needs. Less may be found in
-// free pages while no event can be accepted.
-const probeSize = 64 << 10
-
 // Ready implements [state.Store]. After a commit has failed it tries one of
 // the size of an event; the next commit removes what it wrote.
 func (s *Store) Ready(ctx context.Context) error {
@@ -157,11 +153,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	if s.lastFailure.Load() == nil {
 		return ctx.Err()
 	}
-	return s.write(ctx, func(g *group) error {
-		g.probe = true
-		g.put(singleton, keyProbe, make([]byte, probeSize))
-		return nil
-	})
+	return s.Room(ctx, 0)
 }
 
 // Close waits for what is being committed and closes the file. Closing twice
