@@ -54,6 +54,13 @@ var wordings = []struct {
 	{"blocklist", codeErased, crm.Invalid},
 }
 
+// The refusal of an owner who is unknown or deactivated. Not every answer names
+// the property.
+const (
+	codeInvalidOwner = "INVALID_OWNER_ID"
+	ownerProperty    = "hubspot_owner_id"
+)
+
 // wordForm is what codes, property names and request ids look like.
 var wordForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
 
@@ -86,20 +93,33 @@ func (c *Client) understand(p problem) finding {
 		return f
 	}
 	best := finding{}
-	for _, detail := range slices.Concat(p.Errors, oldDetails(p)) {
+	all := allDetails(p)
+	for _, detail := range all {
 		f := byCode(detail)
 		if f.known && (!best.known || rank(f.kind) < rank(best.kind)) {
 			best = f
 		}
 	}
 	if !best.known {
-		best = byCode(p)
+		best = byCode(p).about(all)
 	}
 	best.message = cmp.Or(best.message, string(p.Message))
 	if best.code == "" {
 		best.code = string(cmp.Or(p.Code, lastPart(p.SubCategory), p.Category))
 	}
 	return best
+}
+
+// about adds the field that a detail names whose code is not known.
+func (f finding) about(details []problem) finding {
+	for _, detail := range details {
+		if d := byCode(detail); f.field == "" && d.field != "" {
+			f.field = d.field
+			f.code = cmp.Or(string(detail.Code), f.code)
+			f.message = cmp.Or(d.message, f.message)
+		}
+	}
+	return f
 }
 
 func rank(k crm.Kind) int { return slices.Index(precedence, k) }
@@ -131,6 +151,9 @@ func byCode(p problem) finding {
 		}
 		if known {
 			f.kind, f.known, f.code = kind, true, string(word)
+			if word == codeInvalidOwner {
+				f.field = cmp.Or(f.field, ownerProperty)
+			}
 			return f
 		}
 	}
@@ -139,6 +162,15 @@ func byCode(p problem) finding {
 
 // lastPart is INVALID_IDENTIFIER of crm.associations.INVALID_IDENTIFIER.
 func lastPart(t text) text { return t[strings.LastIndexByte(string(t), '.')+1:] }
+
+// allDetails are the things that p says are wrong, the packed ones included.
+func allDetails(p problem) []problem {
+	all := slices.Concat(p.Errors, oldDetails(p))
+	for _, detail := range p.Errors {
+		all = append(all, oldDetails(detail)...)
+	}
+	return all
+}
 
 // oldDetails reads the JSON that an older form of the API packs into a message.
 func oldDetails(p problem) []problem {

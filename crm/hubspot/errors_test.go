@@ -110,6 +110,32 @@ func TestErrors_RefusedItem(t *testing.T) {
 	}
 }
 
+// An owner who left must not cost the record: the field has to be named so that
+// the record can be written without it.
+func TestErrors_RefusedOwnerIsNamed(t *testing.T) {
+	for name, item := range map[string]string{
+		"detail":           `{"category":"VALIDATION_ERROR","errors":[{"message":"Owner 7 does not exist","code":"INVALID_OWNER_ID","context":{"propertyName":["hubspot_owner_id"]}}]}`,
+		"without property": `{"category":"VALIDATION_ERROR","errors":[{"message":"Owner 7 does not exist","code":"INVALID_OWNER_ID"}]}`,
+		"the whole":        `{"category":"VALIDATION_ERROR","subCategory":"crm.INVALID_OWNER_ID","message":"Owner 7 does not exist"}`,
+		"packed": `{"category":"VALIDATION_ERROR","message":"Property values were not valid: ` +
+			`[{\"isValid\":false,\"message\":\"Owner 7 does not exist\",\"error\":\"INVALID_OWNER_ID\",\"name\":\"hubspot_owner_id\"}]"}`,
+		"packed into a detail": `{"category":"VALIDATION_ERROR","message":"invalid","errors":[{"message":"Property values were not valid: ` +
+			`[{\"isValid\":false,\"message\":\"Owner 7 does not exist\",\"error\":\"INVALID_OWNER_ID\",\"name\":\"hubspot_owner_id\"}]"}]}`,
+		"an option":    `{"category":"VALIDATION_ERROR","errors":[{"message":"Owner 7 does not exist","code":"INVALID_OPTION","context":{"propertyName":["hubspot_owner_id"]}}]}`,
+		"unknown code": `{"category":"VALIDATION_ERROR","message":"invalid","errors":[{"message":"Owner 7 does not exist","code":"OWNER_DEACTIVATED","context":{"propertyName":"hubspot_owner_id"}}]}`,
+		"no code":      `{"category":"VALIDATION_ERROR","message":"invalid","errors":[{"message":"Owner 7 does not exist","context":{"propertyName":"hubspot_owner_id"}}]}`,
+	} {
+		record := contact("k0", crm.Fields{"hubspot_owner_id": "7"})
+		for status, answer := range map[int]string{400: item, 207: `{"errors":[` + item + `]}`} {
+			c := newTestClient(t, exchange{status: status, answer: answer})
+			e := wantError(t, upsert(t, c, record)[0].Err, crm.Invalid)
+			if e.Field != "hubspot_owner_id" || e.Code == "" || !strings.Contains(e.Message, "Owner 7 does not exist") {
+				t.Errorf("%s, %d: got %v", name, status, e)
+			}
+		}
+	}
+}
+
 func TestErrors_NameTheRequestForSupport(t *testing.T) {
 	c := newTestClient(t, exchange{status: 400, answer: `{"correlationId":"corr-9"}`})
 	_, err := c.Upsert(t.Context(), crm.Contact, []crm.Record{jonas("k0"), jonas("k1")})
