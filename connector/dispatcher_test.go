@@ -231,9 +231,7 @@ func TestDispatcher_PoisonGivesUp(t *testing.T) {
 		for i := range 100 {
 			w.accept(userEvent(fmt.Sprintf("e%d", i), "created", fmt.Sprintf("u%d", i), 1, "N", ""))
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.d.Run(ctx) }()
+		stop := w.start()
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if s := w.stats(); s.Counts[state.Applied] != 99 || s.Counts[state.Pending] != 1 {
@@ -251,9 +249,6 @@ func TestDispatcher_PoisonGivesUp(t *testing.T) {
 			t.Errorf("the poisonous record is %s", got)
 		}
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
 	})
 }
 
@@ -273,9 +268,7 @@ func TestDispatcher_OutageIsNobodysFault(t *testing.T) {
 		for i := range 500 {
 			w.accept(userEvent(fmt.Sprintf("e%d", i), "created", fmt.Sprintf("u%d", i), 1, "N", ""))
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.d.Run(ctx) }()
+		stop := w.start()
 		time.Sleep(6 * time.Hour)
 		synctest.Wait()
 		if s := w.d.CRMState(); s.State != StateRetrying || !strings.Contains(s.Reason, "connection refused") {
@@ -297,7 +290,6 @@ func TestDispatcher_OutageIsNobodysFault(t *testing.T) {
 			t.Errorf("state %+v", s)
 		}
 		stop()
-		<-done
 	})
 }
 
@@ -315,9 +307,7 @@ func TestDispatcher_ExpiredTokenPausesAndResumes(t *testing.T) {
 		for i := range 300 {
 			w.accept(callEvent(fmt.Sprintf("e%d", i), fmt.Sprintf("c%d", i), fmt.Sprintf("u%d", i%20), i, "Call"))
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.d.Run(ctx) }()
+		stop := w.start()
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if s := w.d.CRMState(); s.State != StatePaused || !strings.Contains(s.Reason, "401") {
@@ -333,7 +323,6 @@ func TestDispatcher_ExpiredTokenPausesAndResumes(t *testing.T) {
 			t.Errorf("after the token was renewed: %+v", s)
 		}
 		stop()
-		<-done
 	})
 }
 
@@ -349,9 +338,7 @@ func TestDispatcher_MissingFieldPausesItsObjectOnly(t *testing.T) {
 			}
 			return nil
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.d.Run(ctx) }()
+		stop := w.start()
 		for i := range 50 {
 			w.accept(callEvent(fmt.Sprintf("e%d", i), fmt.Sprintf("c%d", i), fmt.Sprintf("u%d", i), i, "Call"))
 		}
@@ -383,7 +370,6 @@ func TestDispatcher_MissingFieldPausesItsObjectOnly(t *testing.T) {
 			t.Error("no link to the contact")
 		}
 		stop()
-		<-done
 	})
 }
 
@@ -597,9 +583,7 @@ func TestDispatcher_OneBatchIsOneReasonToPause(t *testing.T) {
 		for i := range 100 {
 			w.accept(userEvent(fmt.Sprintf("e%d", i), "created", fmt.Sprintf("u%d", i), 1, "N", ""))
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.d.Run(ctx) }()
+		stop := w.start()
 		time.Sleep(time.Second)
 		if s := w.d.CRMState(); !strings.Contains(s.Reason, "CRMSYNC_MAP_CONTACT_region") {
 			t.Errorf("the reason names no variable: %s", s.Reason)
@@ -611,7 +595,6 @@ func TestDispatcher_OneBatchIsOneReasonToPause(t *testing.T) {
 			t.Errorf("after the first probe: %+v", s)
 		}
 		stop()
-		<-done
 	})
 }
 
@@ -623,9 +606,7 @@ func TestDispatcher_StateThatCannotBeWrittenHoldsRequests(t *testing.T) {
 		lost.Store(true)
 		w.restart(func(o *DispatcherOptions) { o.Store = &forgetfulStore{w.store, lost.Load} })
 		w.accept(userEvent("e1", "created", "u1", 1, "N", ""))
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.d.Run(ctx) }()
+		stop := w.start()
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		if n := w.crm.count("upsert contact"); n > 60 {
@@ -638,7 +619,6 @@ func TestDispatcher_StateThatCannotBeWrittenHoldsRequests(t *testing.T) {
 			t.Errorf("event is %s", got)
 		}
 		stop()
-		<-done
 	})
 }
 
@@ -716,9 +696,7 @@ func TestDispatcher_OwnersThatCannotBeLoadedHoldWhatNeedsThem(t *testing.T) {
 			}
 			return nil
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.d.Run(ctx) }()
+		stop := w.start()
 		w.accept(callEvent("e1", "c1", "jonas", 1, "Call"), orgEvent("e2", "updated", "o1", 1, "Bright"))
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -735,7 +713,6 @@ func TestDispatcher_OwnersThatCannotBeLoadedHoldWhatNeedsThem(t *testing.T) {
 			t.Errorf("activity %+v", rec)
 		}
 		stop()
-		<-done
 	})
 }
 
@@ -756,9 +733,7 @@ func TestDispatcher_InDoubt(t *testing.T) {
 			return nil
 		}
 		w.accept(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.d.Run(ctx) }()
+		stop := w.start()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got := w.status("e1"); got != "pending" || w.crm.count("upsert contact") != 1 {
@@ -767,7 +742,6 @@ func TestDispatcher_InDoubt(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		stop()
-		<-done
 		if got := w.status("e1"); got != "applied" || !slices.Equal(doubts, []bool{false, true}) {
 			t.Errorf("after the settling time: %s, in doubt %v", got, doubts)
 		}

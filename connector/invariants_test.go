@@ -108,9 +108,7 @@ func survive(t *testing.T, random *rand.Rand, bodies, want []string) {
 	w := newWorld(t, nil)
 	w.restart(func(o *DispatcherOptions) { o.Store = &forgetfulStore{w.store, lose} })
 	w.crm.before = chaos(random, 30)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- w.d.Run(ctx) }()
+	stop := w.start()
 	for _, body := range bodies {
 		w.accept(body)
 		if random.IntN(5) == 0 { // a duplicate, and a look in between
@@ -123,9 +121,6 @@ func survive(t *testing.T, random *rand.Rand, bodies, want []string) {
 	time.Sleep(24 * time.Hour)
 	synctest.Wait()
 	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
 	w.want(want...)
 	s := w.stats()
 	if s.Counts[state.Pending]+s.Counts[state.Dead] != 0 || s.Received != int64(len(bodies)) {

@@ -124,6 +124,20 @@ func (w *world) settle() {
 	w.t.Fatal("the dispatcher does not come to rest")
 }
 
+// start runs the dispatcher until stop, which waits for its end.
+func (w *world) start() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- w.d.Run(ctx) }()
+	return func() {
+		w.t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
 // deliver accepts and settles.
 func (w *world) deliver(bodies ...string) {
 	w.t.Helper()
