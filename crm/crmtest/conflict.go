@@ -14,7 +14,7 @@ func (s *suite) conflicts(t *testing.T) {
 	t.Run("adopts a person's record", s.adopts)
 	t.Run("adopts several in one batch", s.adoptsSeveral)
 	t.Run("names the record of ours", s.namesHolder)
-	t.Run("takes over", s.takesOver)
+	t.Run("an address given up is free", s.givesUp)
 	t.Run("adopted names stay", s.adoptedNames)
 }
 
@@ -85,15 +85,17 @@ func (s *suite) namesHolder(t *testing.T) {
 	}
 }
 
-func (s *suite) takesOver(t *testing.T) {
+func (s *suite) givesUp(t *testing.T) {
 	a := s.Open(t, false)
 	old := s.write(t, a, crm.Contact, []crm.Record{s.contact("user-1")})[0].RemoteID
-	record := s.contact("user-2")
-	record.TakeOver = old
-	result := s.write(t, a, crm.Contact, []crm.Record{record})[0]
+	s.write(t, a, crm.Contact, []crm.Record{{Object: crm.Contact, Key: "user-1", RemoteID: old, Fields: crm.Fields{s.Email: ""}}})
+	s.write(t, a, crm.Contact, []crm.Record{s.contact("user-2")})
 	found := byKey(t, a, crm.Contact)
-	if result.RemoteID != old || found["user-2"].RemoteID != old || len(found) != 1 {
-		t.Errorf("result %s, records %v, want user-2 on %s alone", result.RemoteID, found, old)
+	if len(found) != 2 || found["user-1"].RemoteID != old || found["user-1"].Fields[s.Email] != "" || found["user-1"].Fields[s.FirstName] != "Jonas" {
+		t.Errorf("got %v, want user-1 on %s as it was, without the address", found, old)
+	}
+	if got := found["user-2"].Fields[s.Email]; got != address {
+		t.Errorf("user-2 has the address %q", got)
 	}
 }
 

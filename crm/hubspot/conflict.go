@@ -112,32 +112,15 @@ func (b *batch) adopt(ctx context.Context, ws []*write) error {
 	if err := b.apply(ctx, step{verb: "update", action: crm.Adopted}, ws); err != nil {
 		return err
 	}
-	b.reportClaims(ws)
+	for _, w := range conflicts(ws) {
+		b.report(w, "", w.target)
+	}
 	for _, w := range ws {
 		if e := w.refusal(); e != nil && e.Kind == crm.NotFound {
 			e.Kind = crm.Unavailable // it went a moment ago: start over
 		}
 	}
 	return nil
-}
-
-// takeOver gives our key to records that stood for another one.
-func (b *batch) takeOver(ctx context.Context, ws []*write) error {
-	for _, w := range ws {
-		w.target = w.record.TakeOver
-	}
-	if err := b.apply(ctx, step{verb: "update", action: crm.Updated}, ws); err != nil {
-		return err
-	}
-	b.reportClaims(ws)
-	return nil
-}
-
-// reportClaims ends the writes that may not have the record they claimed.
-func (b *batch) reportClaims(ws []*write) {
-	for _, w := range conflicts(ws) {
-		b.report(w, "", w.target)
-	}
 }
 
 // report names who keeps the e-mail address that w wanted.
@@ -270,7 +253,7 @@ func (b *batch) keepNames(ctx context.Context) error {
 	for _, w := range b.writes {
 		_, first := w.props[firstNameProperty]
 		_, last := w.props[lastNameProperty]
-		if w.record.Adopted && b.object == crm.Contact && (first || last) && w.record.TakeOver == "" {
+		if w.record.Adopted && b.object == crm.Contact && (first || last) {
 			wanted[w.record.Key] = []*write{w}
 		}
 	}

@@ -21,11 +21,8 @@ func (c *Client) Upsert(ctx context.Context, o crm.Object, records []crm.Record)
 	if err := b.keepNames(ctx); err != nil {
 		return nil, err
 	}
-	upserts, takeOvers := b.split()
+	upserts := b.upserts()
 	if err := b.apply(ctx, step{verb: "upsert"}, upserts); err != nil {
-		return nil, err
-	}
-	if err := b.takeOver(ctx, takeOvers); err != nil {
 		return nil, err
 	}
 	if err := b.resolve(ctx, conflicts(upserts)); err != nil {
@@ -106,20 +103,14 @@ func (c *Client) checkBatch(op string, o crm.Object, n int) error {
 	return nil
 }
 
-// split ends the writes that need no request and parts the others.
-func (b *batch) split() (upserts, takeOvers []*write) {
+// upserts ends the writes that need no request and returns the others.
+func (b *batch) upserts() []*write {
 	for _, w := range b.writes {
-		switch {
-		case w.answered:
-		case w.record.TakeOver != "":
-			takeOvers = append(takeOvers, w)
-		case len(w.record.Fields) == 0 && w.record.RemoteID != "":
+		if !w.answered && len(w.record.Fields) == 0 && w.record.RemoteID != "" {
 			w.answered, w.result.Action = true, crm.Unchanged
-		default:
-			upserts = append(upserts, w)
 		}
 	}
-	return upserts, takeOvers
+	return unanswered(b.writes)
 }
 
 // step is a kind of request: "upsert" by our key, or "update" by record id.

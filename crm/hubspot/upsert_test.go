@@ -171,40 +171,6 @@ func TestUpsert_UnsupportedValueIsThatRecordsFault(t *testing.T) {
 	wantResult(t, got[1], "5", crm.Created)
 }
 
-func TestUpsert_TakeOverUpdatesByRecordID(t *testing.T) {
-	c := newTestClient(t,
-		exchange{want: upsertContacts, answer: `{"results":[{"id":"5","new":false,"objectWriteTraceId":"t0"}]}`},
-		exchange{
-			want: "POST /crm/objects/2026-09/contacts/batch/update",
-			body: `{"inputs":[{"id":"58817","objectWriteTraceId":"t0","properties":{"crmsync_id":"k1","email":"a@b.example","firstname":"New"}}]}`,
-			// HubSpot's own words on update: no "new", and here no trace.
-			answer: `{"results":[{"id":"58817","properties":{"crmsync_id":"k1"}}]}`,
-		})
-	taken := contact("k1", crm.Fields{"email": "a@b.example", "firstname": "New"})
-	taken.TakeOver = "58817"
-	got := upsert(t, c, taken, contact("k0", crm.Fields{"firstname": "A"}))
-	wantResult(t, got[0], "58817", crm.Updated)
-	wantResult(t, got[1], "5", crm.Updated)
-}
-
-func TestUpsert_TakeOverOfARecordThatIsGone(t *testing.T) {
-	c := newTestClient(t, exchange{status: 207, answer: `{"errors":[{"category":"OBJECT_NOT_FOUND","context":{"ids":["58817"]}}]}`})
-	taken := contact("k1", crm.Fields{"firstname": "New"})
-	taken.TakeOver = "58817"
-	wantError(t, upsert(t, c, taken)[0].Err, crm.NotFound)
-}
-
-func TestUpsert_TakeOverRefusedBecauseOurKeyStandsElsewhere(t *testing.T) {
-	c := newTestClient(t, exchange{status: 207, answer: `{"errors":[{"category":"VALIDATION_ERROR","context":{"objectWriteTraceId":["t0"]},
-		"errors":[{"code":"CONFLICTING_UNIQUE_VALUE","context":{"propertyName":["crmsync_id"]}}]}]}`})
-	taken := contact("k1", crm.Fields{"email": "a@b.example"})
-	taken.TakeOver = "58817"
-	e := wantError(t, upsert(t, c, taken)[0].Err, crm.Conflict)
-	if e.Field != "email" || e.Holder == nil || *e.Holder != (crm.Ref{Object: crm.Contact, RemoteID: "58817"}) {
-		t.Errorf("got %v, holder %v", e, e.Holder)
-	}
-}
-
 func TestUpsert_AdoptedContactsKeepTheirNames(t *testing.T) {
 	c := newTestClient(t,
 		exchange{
