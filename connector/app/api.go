@@ -42,11 +42,17 @@ type api struct {
 	ledger  ledger
 	now     func() time.Time
 	log     *slog.Logger
-	mapping *mapping.Mapper             // nil: events are explained without their fields
-	crm     func() connector.CRMState   // nil: no connector runs
-	owners  func() mapping.Owners       // nil: no connector runs
-	flush   func(context.Context) error // stores what is only counted in memory; nil: nothing is
-	kind    string                      // of the CRM, while the state is bound to none
+	mapping *mapping.Mapper // nil: events are explained without their fields
+	live    *live           // nil: no connector runs
+	kind    string          // of the CRM, while the state is bound to none
+}
+
+// live is what only a running connector knows.
+type live struct {
+	crm    func() connector.CRMState
+	owners func() mapping.Owners
+	ready  func(context.Context) error // why no event can be accepted
+	flush  func(context.Context) error // stores what is only counted in memory
 }
 
 // handler returns the routes of the API.
@@ -131,8 +137,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func (a *api) status(r *http.Request) (any, error) {
-	if a.flush != nil {
-		if err := a.flush(r.Context()); err != nil {
+	if a.live != nil {
+		if err := a.live.flush(r.Context()); err != nil {
 			a.log.Warn("status misses rejected requests", "error", err) // a full disk: the rest is still worth telling
 		}
 	}
@@ -141,10 +147,12 @@ func (a *api) status(r *http.Request) (any, error) {
 		return nil, err
 	}
 	v := newStatusView(stats, a.now())
-	v.CRM = connector.CRMState{State: connector.StateOK, Reason: "the connector is not running"}
-	if a.crm != nil {
+	v.CRM = connector.CRMState{State: connector.StateOK, Reason: notRunning}
+	v.ReadyReason = notRunning
+	if a.live != nil {
 		v.Running = true
-		v.CRM = a.crm()
+		v.CRM = a.live.crm()
+		v.Ready, v.ReadyReason = readiness(a.live.ready(r.Context()))
 	}
 	if v.CRM.Kind == "" && stats.Binding != nil {
 		v.CRM.Kind = stats.Binding.Kind
@@ -156,6 +164,16 @@ func (a *api) status(r *http.Request) (any, error) {
 		v.CRM.PausedObjects = []string{}
 	}
 	return v, nil
+}
+
+// notRunning is the reason for everything that only a connector does.
+const notRunning = "the connector is not running"
+
+func readiness(err error) (ready bool, reason string) {
+	if err != nil {
+		return false, err.Error()
+	}
+	return true, ""
 }
 
 func (a *api) events(r *http.Request) (any, url.Values, error) {
@@ -245,11 +263,7 @@ func (a *api) event(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var owners mapping.Owners
-	if a.owners != nil {
-		owners = a.owners()
-	}
-	return explain(e, a.mapping, owners), nil
+	return explain(e, a.mapping, a.live), nil
 }
 
 func (a *api) replay(r *http.Request) (any, error) {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"crmsync/connector"
+	"crmsync/mapping"
 	"crmsync/state"
 )
 
@@ -27,6 +29,15 @@ func ask(t *testing.T, h http.Handler, method, target, body string) *httptest.Re
 	return w
 }
 
+// liveWith is a running connector whose CRM is in a state.
+func liveWith(s connector.CRMState) *live {
+	fine := func(context.Context) error { return nil }
+	return &live{
+		crm: func() connector.CRMState { return s }, owners: func() mapping.Owners { return nil },
+		ready: fine, flush: fine,
+	}
+}
+
 func TestStatus_Shape(t *testing.T) {
 	a := testAPI(&fakeLedger{stats: state.Stats{
 		Received: 9, Duplicates: 2, Rejected: map[string]int64{"bad_signature": 3, "too_large": 1},
@@ -34,12 +45,12 @@ func TestStatus_Shape(t *testing.T) {
 		OldestPending: testNow.Add(-90 * time.Second), LastEventAt: testNow, ClockSkew: -time.Minute,
 		Reasons: map[string]int64{"skipped/filtered": 1}, Binding: &state.Binding{Kind: "hubspot"},
 	}})
-	a.crm = func() connector.CRMState { return connector.CRMState{Kind: "hubspot", State: "ok"} }
+	a.live = liveWith(connector.CRMState{Kind: "hubspot", State: "ok"})
 	got := ask(t, a.handler(), "GET", "/api/v1/status", "").Body.String()
 	want := `{"received":9,"pending":0,"applied":6,"unchanged":1,"skipped":1,"stale":1,"dead":0,"balanced":true,` +
 		`"duplicates":2,"rejected":4,"waiting_links":0,"oldest_pending_seconds":90,"last_event_at":"2026-08-01T12:00:00Z",` +
 		`"crm":{"kind":"hubspot","state":"ok","reason":"","paused_objects":[]},` +
-		`"running":true,"last_test_event_at":null,"reasons":{"skipped/filtered":1},` +
+		`"running":true,"ready":true,"ready_reason":"","last_test_event_at":null,"reasons":{"skipped/filtered":1},` +
 		`"rejected_reasons":{"bad_signature":3,"too_large":1},"clock_skew_seconds":-60}` + "\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

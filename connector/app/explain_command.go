@@ -116,6 +116,11 @@ func printMapped(w io.Writer, v explainView) error {
 			return err
 		}
 	}
+	for _, f := range v.Withheld {
+		if f.Field == "" {
+			fmt.Fprintf(w, "\nFilter %s could not decide, so the event passes: %s.\n", f.Variable, printable(f.Error))
+		}
+	}
 	if v.Note != "" {
 		fmt.Fprintf(w, "\nNote: %s.\n", printable(v.Note))
 	}

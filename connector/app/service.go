@@ -189,7 +189,9 @@ func (v *service) local() http.Handler {
 	a := &api{
 		ledger: v.store, now: time.Now, log: v.log, kind: v.cfg.CRM,
 		mapping: v.mapper,
-		crm:     v.dispatch.CRMState, owners: v.dispatch.Owners, flush: v.receiver.Flush,
+		live: &live{
+			crm: v.dispatch.CRMState, owners: v.dispatch.Owners, ready: v.receiver.Ready, flush: v.receiver.Flush,
+		},
 	}
 	return localHandler(a.handler(), v.receiver.Ready)
 }

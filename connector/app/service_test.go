@@ -113,7 +113,7 @@ func TestStatus_OfARunningConnector(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != exitOK {
 		t.Fatalf("exit code %d, %v\n%s%s", code, err, out, errOut)
 	}
-	if !got.Running || !got.Balanced || got.Received != 6 || got.Applied != 4 || got.Stale != 1 || got.Dead != 1 || got.Duplicates != 1 {
+	if !got.Running || !got.Ready || got.ReadyReason != "" || !got.Balanced || got.Received != 6 || got.Applied != 4 || got.Stale != 1 || got.Dead != 1 || got.Duplicates != 1 {
 		t.Errorf("got %+v", got)
 	}
 	if got.CRM.Kind != "sandbox" || got.CRM.State != "ok" {
@@ -145,6 +145,12 @@ func TestHealth_FollowsTheConnector(t *testing.T) {
 	v.receiver.Drain()
 	if code, out, _ := run(t, "health", "--state", cfg.State); code != exitFailed || !strings.Contains(out, "shutting down") {
 		t.Errorf("while draining: exit code %d, %s", code, out)
+	}
+	if code, out, _ := run(t, "status", "--state", cfg.State); code != exitFailed || !strings.Contains(out, "cannot be accepted") {
+		t.Errorf("status while draining: exit code %d, %s", code, out)
+	}
+	if code, out, _ := run(t, "status", "--json", "--state", cfg.State); code != exitFailed || !strings.Contains(out, `"ready":false,"ready_reason":"shutting down"`) {
+		t.Errorf("status while draining: exit code %d, %s", code, out)
 	}
 }
 

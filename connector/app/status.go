@@ -17,7 +17,8 @@ type statusCommand struct {
 	stateFlags
 }
 
-// Run fails when the counts do not add up or the CRM is paused.
+// Run fails when the counts do not add up, the CRM is paused, or the running
+// connector cannot accept events.
 func (c *statusCommand) Run(s *session) error {
 	client, err := s.open(c.stateFlags, readOnly)
 	if err != nil {
@@ -35,7 +36,7 @@ func (c *statusCommand) Run(s *session) error {
 	if err := print(s.stdout, v); err != nil {
 		return err
 	}
-	if !v.Balanced || v.CRM.State == connector.StatePaused {
+	if !v.Balanced || v.CRM.State == connector.StatePaused || v.refusing() {
 		return errTold
 	}
 	return nil
@@ -72,6 +73,9 @@ func printStatus(w io.Writer, v statusView) error {
 	}
 	return nil
 }
+
+// refusing reports whether a connector runs that cannot accept events.
+func (v statusView) refusing() bool { return v.Running && !v.Ready }
 
 func lastEventText(v statusView) string {
 	if v.LastEventAt == nil {
@@ -117,6 +121,9 @@ func statusAdvice(v statusView) []string {
 	var advice []string
 	if !v.Balanced {
 		advice = append(advice, "The counts do not add up: run crmsync state verify.")
+	}
+	if v.refusing() {
+		advice = append(advice, "Events cannot be accepted, senders are asked to come again: "+printable(v.ReadyReason)+".")
 	}
 	if v.CRM.State == connector.StatePaused {
 		advice = append(advice, "Writing is paused, events are still accepted. Mend what the reason names: run crmsync check. Writing resumes by itself.")

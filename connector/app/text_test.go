@@ -40,6 +40,7 @@ func TestStatusAdvice(t *testing.T) {
 	}
 	for want, spoil := range map[string]func(*statusView){
 		"state verify":            func(v *statusView) { v.Balanced = false },
+		"no space left":           func(v *statusView) { v.Running, v.ReadyReason = true, "no space left" },
 		"crmsync check":           func(v *statusView) { v.CRM.State = connector.StatePaused },
 		"--status dead":           func(v *statusView) { v.Dead = 1 },
 		"CRMSYNC_WEBHOOK_SECRETS": func(v *statusView) { v.Received, v.RejectedReasons = 0, map[string]int64{"bad_signature": 3} },
@@ -50,6 +51,36 @@ func TestStatusAdvice(t *testing.T) {
 		if advice := statusAdvice(v); len(advice) != 1 || !strings.Contains(advice[0], want) {
 			t.Errorf("%s: got %v", want, advice)
 		}
+	}
+}
+
+func TestWaitNote(t *testing.T) {
+	contact, activity := state.Lane{Object: "contact", Key: "u"}, state.Lane{Object: "activity", Key: "c"}
+	e := state.Event{
+		Status: state.Pending, Lanes: []state.Lane{contact, activity},
+		Records: []state.Record{{Object: "activity", Key: "c", Status: state.Applied}},
+	}
+	crm := func(s string, paused ...string) connector.CRMState {
+		return connector.CRMState{State: s, Reason: "no such field", PausedObjects: paused}
+	}
+	for _, tt := range []struct {
+		crm  connector.CRMState
+		want string
+	}{
+		{crm(connector.StateOK), ""},
+		{crm(connector.StatePaused, "contact", "company"), "it waits because writing of its contact is paused: no such field"},
+		{crm(connector.StatePaused, "company"), ""},
+		{crm(connector.StatePaused, "activity"), ""}, // written before the pause
+		{crm(connector.StatePaused), "it waits because writing to the CRM is paused: no such field"},
+		{crm(connector.StateRateLimited), "it waits because writing to the CRM rests, as the CRM asked: no such field"},
+	} {
+		if got := waitNote(e, liveWith(tt.crm)); got != tt.want {
+			t.Errorf("%+v: got %q, want %q", tt.crm, got, tt.want)
+		}
+	}
+	e.Status = state.Applied
+	if v := explain(e, nil, liveWith(crm(connector.StatePaused))); strings.Contains(v.Note, "waits") {
+		t.Errorf("an applied event: %s", v.Note)
 	}
 }
 

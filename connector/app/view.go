@@ -6,6 +6,7 @@ import (
 
 	"crmsync/connector"
 	"crmsync/crm"
+	"crmsync/mapping"
 	"crmsync/state"
 )
 
@@ -30,6 +31,8 @@ type statusView struct {
 	CRM                  connector.CRMState `json:"crm"`
 
 	Running          bool             `json:"running"` // a connector answers, not a file
+	Ready            bool             `json:"ready"`   // events can be accepted now
+	ReadyReason      string           `json:"ready_reason"`
 	LastTestEventAt  *time.Time       `json:"last_test_event_at"`
 	Reasons          map[string]int64 `json:"reasons"`            // such as "dead/refused"
 	RejectedReasons  map[string]int64 `json:"rejected_reasons"`   // such as "bad_signature"
@@ -60,7 +63,10 @@ type explainView struct {
 	Payload       json.RawMessage `json:"payload"` // null when it is gone or no JSON
 	Decoded       *decodedView    `json:"decoded"` // null when the payload is gone
 	Mapped        []mappedView    `json:"mapped"`  // with the mapping in force now
-	Note          string          `json:"note"`    // why something above is missing
+	// Withheld are the expressions that failed; one without a field is a
+	// filter, which let the event pass.
+	Withheld []mapping.Withheld `json:"withheld"`
+	Note     string             `json:"note"` // why something above is missing, or has not happened yet
 }
 
 // decodedView is what was understood of a payload.
