@@ -302,10 +302,7 @@ func (a *api) verify(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if findings == nil {
-		findings = []state.Finding{}
-	}
-	return verifyView{OK: len(findings) == 0, Findings: findings}, nil
+	return newVerifyView(findings), nil
 }
 
 // nextPage returns the query that continues a list behind its last entry.

@@ -77,10 +77,19 @@ func dialConnector(ctx context.Context, statePath string) (*client, error) {
 	return &client{http: &http.Client{Transport: transport}, running: true}, nil
 }
 
+// stateInfo looks whether there is a state file.
+func stateInfo(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usage(fmt.Errorf("there is no state file %s: name it with --state or CRMSYNC_STATE; crmsync serve makes it", path))
+	}
+	return info, err
+}
+
 // openFile returns a client on a stopped state file.
 func (s *session) openFile(path string, a access) (*client, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, usage(fmt.Errorf("there is no state file %s: name it with --state or CRMSYNC_STATE; crmsync serve makes it", path))
+	if _, err := stateInfo(path); err != nil {
+		return nil, err
 	}
 	store, err := bolt.Open(path, bolt.Options{ReadOnly: a == readOnly})
 	if err != nil {

@@ -1,10 +1,19 @@
 package app
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"crmsync/state"
+	"crmsync/state/bolt"
+)
 
 // stateCommands hold what is done to the state itself.
 type stateCommands struct {
-	Verify verifyCommand `cmd:"" help:"Check the pages of the state file and everything that must hold between its entries."`
+	Verify      verifyCommand      `cmd:"" help:"Check the pages of the state file and everything that must hold between its entries."`
+	VerifyAlone verifyAloneCommand `cmd:"" hidden:"" help:"Check a stopped file in a process of its own; verify starts it."`
 }
 
 // verifyCommand looks for damage.
@@ -14,28 +23,71 @@ type verifyCommand struct {
 
 // Run fails when something is wrong.
 func (c *verifyCommand) Run(s *session) error {
-	client, err := s.open(c.stateFlags, readOnly)
+	path, err := statePath(c.State)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	var v verifyView
-	if err := client.get(s.ctx, "/api/v1/state/verify", nil, &v); err != nil {
+	v, err := verifyState(s.ctx, path)
+	if err != nil {
 		return err
 	}
 	if c.JSON {
 		err = printJSON(s.stdout, v)
-	} else if v.OK {
-		_, err = fmt.Fprintln(s.stdout, "The state is sound.")
+	} else {
+		err = printVerify(s.stdout, path, v)
 	}
-	if err != nil || v.OK {
+	if err == nil && !v.OK {
+		return errTold
+	}
+	return err
+}
+
+// verifyState asks the connector that runs on the file; a stopped file is
+// looked at in a process of its own.
+func verifyState(ctx context.Context, path string) (verifyView, error) {
+	client, err := dialConnector(ctx, path)
+	if err != nil {
+		return verifyView{}, err
+	}
+	if client == nil {
+		return verifyApart(ctx, path)
+	}
+	defer client.Close()
+	var v verifyView
+	err = client.get(ctx, "/api/v1/state/verify", nil, &v)
+	return v, err
+}
+
+func printVerify(w io.Writer, path string, v verifyView) error {
+	if v.OK {
+		_, err := fmt.Fprintln(w, "The state is sound.")
 		return err
 	}
-	if !c.JSON {
-		for _, f := range v.Findings {
-			fmt.Fprintf(s.stdout, "%s: %s\n", f.Code, printable(f.Message))
-		}
-		fmt.Fprintf(s.stdout, "%s. Keep a copy of the file before anything else.\n", plural(len(v.Findings), "finding"))
+	for _, f := range v.Findings {
+		fmt.Fprintf(w, "%s: %s\n", f.Code, printable(f.Message))
 	}
-	return errTold
+	_, err := fmt.Fprintf(w, "%s in %s. Stop the connector if it runs, keep a copy of the file, then restore the newest backup in its place.\n",
+		plural(len(v.Findings), "finding"), path)
+	return err
+}
+
+// verifyAloneCommand is the other side of verifyApart.
+type verifyAloneCommand struct {
+	File string `arg:""`
+}
+
+// Run prints a verifyAnswer.
+func (c *verifyAloneCommand) Run(s *session) error {
+	if err := limitMemory(c.File); err != nil {
+		return err
+	}
+	findings, err := bolt.VerifyFile(s.ctx, c.File)
+	if unusable, ok := errors.AsType[*bolt.FileError](err); ok {
+		findings, err = []state.Finding{{Code: codeDamaged, Message: unusable.Error()}}, nil
+	}
+	answer := verifyAnswer{verifyView: newVerifyView(findings)}
+	if err != nil {
+		answer.Error = err.Error()
+	}
+	return printJSON(s.stdout, answer)
 }

@@ -173,6 +173,13 @@ func newEventView(e state.Event) eventView {
 	return v
 }
 
+func newVerifyView(findings []state.Finding) verifyView {
+	if findings == nil {
+		findings = []state.Finding{}
+	}
+	return verifyView{OK: len(findings) == 0, Findings: findings}
+}
+
 func newObjectView(l state.Link) objectView {
 	return objectView{
 		Object: l.Object, Key: l.Key, RemoteID: l.RemoteID, OccurredAt: known(l.Version.At), Deleted: l.Deleted,
