@@ -127,10 +127,6 @@ func (f *fakeCRM) upsert(object crm.Object, r crm.Record) crm.Result {
 		}
 	}
 	rec, action := f.find(object, r.Key), crm.Updated
-	if r.TakeOver != "" {
-		rec = f.records[r.TakeOver]
-		rec.key = r.Key
-	}
 	email, _ := r.Fields["email"].(string)
 	if holder := f.byEmail(email, rec); holder != nil {
 		if holder.key != "" {

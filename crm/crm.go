@@ -48,9 +48,6 @@ type Record struct {
 	// Adopted says that a person created this record: its standard name
 	// fields are filled only while they are empty.
 	Adopted bool
-	// TakeOver is the CRM id of a record that stood for another key of ours
-	// and from now on stands for this one. "" is the usual case.
-	TakeOver string
 	// InDoubt says that an earlier create of this record was never answered:
 	// a client without a native upsert looks for it before it creates.
 	InDoubt bool
