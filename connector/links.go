@@ -150,7 +150,7 @@ func (r *round) linkFailed(e *edge, err *crm.Error) {
 	case e.Remove && err.Kind == crm.NotFound:
 		r.linked(e) // there is nothing left to remove
 	case err.Kind == crm.NotFound:
-		r.sideGone(e, err.Missing)
+		r.sideGone(e, err)
 	case e.ready != nil:
 		// Its event has ended; the event is planned again and ends dead there.
 		r.drained(e, false)
@@ -175,12 +175,12 @@ func scrubbedLink(e *crm.Error, edges ...*edge) *crm.Error {
 
 // sideGone forgets the side of a link that somebody removed from the CRM, and
 // queues the event that wrote it, which writes it again by its key.
-func (r *round) sideGone(e *edge, missing *crm.Ref) {
+func (r *round) sideGone(e *edge, err *crm.Error) {
 	gone := e.target
-	if missing != nil && missing.RemoteID == e.From.RemoteID && missing.Object == e.From.Object {
+	if m := err.Missing; m != nil && m.RemoteID == e.From.RemoteID && m.Object == e.From.Object {
 		gone = e.record
-		if e.job != nil { // written a moment ago: try the whole job again
-			e.job.linkWait = true
+		if e.job != nil { // it was written a moment ago: try the whole job again, later
+			r.linkAlone(e, err)
 			return
 		}
 		r.drained(e, false)

@@ -1,10 +1,10 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,23 +19,36 @@ type adapter struct {
 	name    string // value of CRMSYNC_CRM
 	preset  string // default mapping
 	forgets bool   // starts empty with every process: the fields are made then
+	hints   hints
 	options func() any
 	// open returns a client for filled options. It makes no request.
 	open func(options any, common crm.Common) (crm.Client, error)
 }
 
+// hints name the variable to change when something is wrong in the CRM. An
+// empty one stands for CRMSYNC_CRM.
+type hints struct {
+	credentials string // they are refused
+	address     string // nobody answers
+	idField     string // it is missing, or not unique
+}
+
 // adapters lists every CRM on offer.
 func adapters() []adapter {
 	return []adapter{
-		offer("hubspot", hubspot.Preset(), hubspot.New),
+		offer("hubspot", hubspot.Preset(), hubspot.New, hints{
+			credentials: "CRMSYNC_HUBSPOT_TOKEN",
+			address:     "CRMSYNC_HUBSPOT_BASE_URL",
+			idField:     "CRMSYNC_HUBSPOT_ID_PROPERTY",
+		}),
 		{name: "sandbox", forgets: true, preset: hubspot.Preset(), open: openSandbox},
 	}
 }
 
 // offer describes an adapter by its constructor.
-func offer[O any, C crm.Client](name, preset string, open func(O, crm.Common) (C, error)) adapter {
+func offer[O any, C crm.Client](name, preset string, open func(O, crm.Common) (C, error), h hints) adapter {
 	return adapter{
-		name: name, preset: preset,
+		name: name, preset: preset, hints: h,
 		options: func() any { return new(O) },
 		open: func(options any, common crm.Common) (crm.Client, error) {
 			return open(*options.(*O), common)
@@ -56,29 +69,38 @@ func offered() []config.Adapter {
 	return list
 }
 
-// openClient returns a client for the configured CRM. Callers close it with
-// closeClient.
-func openClient(cfg *config.Config, observe func(op, outcome string, d time.Duration)) (crm.Client, error) {
+// adapterOf returns the configured CRM.
+func adapterOf(cfg *config.Config) (adapter, error) {
+	for _, a := range adapters() {
+		if a.name == cfg.CRM {
+			return a, nil
+		}
+	}
+	return adapter{}, fmt.Errorf("CRMSYNC_CRM: there is no CRM %q", cfg.CRM)
+}
+
+// openClient returns a client for the configured CRM, ready to be written to
+// if it starts empty with every process. Callers close it with closeClient.
+func openClient(ctx context.Context, cfg *config.Config, observe func(op, outcome string, d time.Duration)) (crm.Client, error) {
+	a, err := adapterOf(cfg)
+	if err != nil {
+		return nil, usage(err)
+	}
 	common := cfg.Common
 	common.UserAgent = "crmsync/" + buildVersion().Version
 	common.Observe = observe
-	for _, a := range adapters() {
-		if a.name == cfg.CRM {
-			client, err := a.open(cfg.Options, common)
-			if e, ok := errors.AsType[*crm.OptionError](err); ok {
-				return nil, fmt.Errorf("CRMSYNC_%s_%s: %s", strings.ToUpper(a.name), e.Name, e.Message)
-			} else if err != nil {
-				return nil, fmt.Errorf("set up %s: %w", a.name, err)
-			}
-			return client, nil
+	client, err := a.open(cfg.Options, common)
+	if e, ok := errors.AsType[*crm.OptionError](err); ok {
+		return nil, usage(fmt.Errorf("CRMSYNC_%s_%s: %s", strings.ToUpper(a.name), e.Name, e.Message))
+	} else if err != nil {
+		return nil, fmt.Errorf("set up %s: %w", a.name, err)
+	}
+	if a.forgets {
+		if _, err := provision(ctx, cfg, client, false); err != nil {
+			return nil, errors.Join(fmt.Errorf("set up %s: %w", a.name, err), closeClient(client))
 		}
 	}
-	return nil, fmt.Errorf("set up %s: no such CRM", cfg.CRM)
-}
-
-// forgets reports whether the configured CRM starts empty with every process.
-func forgets(cfg *config.Config) bool {
-	return slices.ContainsFunc(adapters(), func(a adapter) bool { return a.name == cfg.CRM && a.forgets })
+	return client, nil
 }
 
 // closeClient ends what the client keeps open, if anything.

@@ -136,16 +136,23 @@ func (v *service) openState(context.Context) error {
 }
 
 func (v *service) openCRM(ctx context.Context) error {
-	client, err := openClient(v.cfg, v.metrics.ObserveRequest)
+	client, err := openClient(ctx, v.cfg, v.metrics.ObserveRequest)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	v.client = client
 	v.down.addCloser("close CRM", func() error { return closeClient(client) })
-	if forgets(v.cfg) {
-		if _, err := provision(ctx, v.cfg, client, false); err != nil {
-			return fmt.Errorf("set up %s: %w", v.cfg.CRM, err)
-		}
+	return v.checkBinding(offline())
+}
+
+// checkBinding refuses a state that belongs to another account.
+func (v *service) checkBinding(ctx context.Context) error {
+	stats, err := v.store.Stats(ctx)
+	if err != nil {
+		return fmt.Errorf("read binding: %w", err)
+	}
+	if problem := bindingProblem(ctx, stats.Binding, v.client); problem != "" {
+		return usage(fmt.Errorf("CRMSYNC_STATE: %s %s: %s", v.cfg.State, problem, bindingRemedy))
 	}
 	return nil
 }
