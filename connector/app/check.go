@@ -1,14 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,7 +43,10 @@ type finding struct {
 // Run prints every finding of one run. What can be seen offline is a mistake
 // of configuration, what the CRM says is a check that failed.
 func (c *checkCommand) Run(s *session) error {
-	cfg, found := checkConfig()
+	cfg, found, err := checkOffline(s.ctx)
+	if err != nil {
+		return err
+	}
 	offline := countErrors(found)
 	if offline == 0 && !c.Offline {
 		online, err := checkCRM(s.ctx, cfg)
@@ -76,7 +77,21 @@ func countErrors(found []finding) int {
 	return n
 }
 
-// checkConfig looks at what needs no CRM: variables, expressions, state file.
+// checkOffline looks at what needs no CRM.
+func checkOffline(ctx context.Context) (*config.Config, []finding, error) {
+	cfg, found := checkConfig()
+	if cfg == nil || cfg.State == "" || len(checkStatePath(cfg.State)) > 0 {
+		return cfg, found, nil
+	}
+	bound, wrong := checkStateFile(ctx, cfg.State)
+	if found = append(found, wrong...); countErrors(found) > 0 {
+		return cfg, found, nil // without a sound configuration there is no account to compare with
+	}
+	wrong, err := checkBinding(ctx, cfg, bound)
+	return cfg, append(found, wrong...), err
+}
+
+// checkConfig looks at variables, expressions and the place of the state file.
 func checkConfig() (*config.Config, []finding) {
 	var found []finding
 	cfg, err := loadConfig()
@@ -96,7 +111,7 @@ func checkConfig() (*config.Config, []finding) {
 			found = append(found, expressionFinding(m))
 		}
 	}
-	return cfg, append(found, checkState(cfg.State)...)
+	return cfg, append(found, checkStatePath(cfg.State)...)
 }
 
 func problemFinding(severity string, p *config.Problem) finding {
@@ -117,38 +132,18 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 	return f
 }
 
-// checkState looks whether the state file can be there. It opens nothing: a
-// connector may be running on it.
-func checkState(path string) []finding {
-	if path == "" {
-		return nil // a problem already
-	}
-	about := func(message, remedy string) []finding {
-		return []finding{{
-			Severity: severityError, Variable: "CRMSYNC_STATE", Code: "state", Message: message, Remedy: remedy,
-		}}
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && !info.Mode().IsRegular():
-		return about("names something that is not a file", "name a file, which crmsync makes")
-	case err == nil || !errors.Is(err, fs.ErrNotExist):
-		return nil
-	}
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return about("is in a directory that does not exist", "make the directory or mount the volume there")
-	}
-	return nil
-}
-
 // checkCRM asks the CRM: do the credentials work, does every mapped field
 // exist and can it be written.
 func checkCRM(ctx context.Context, cfg *config.Config) ([]finding, error) {
-	client, err := openClient(cfg, nil)
+	client, err := openClient(ctx, cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = closeClient(client) }() // nothing is lost by it
+	a, err := adapterOf(cfg)
 	if err != nil {
 		return nil, usage(err)
 	}
-	defer func() { _ = closeClient(client) }() // nothing is lost by it
 	if err := client.Ping(ctx); err != nil {
 		return []finding{crmFinding(cfg, "", err)}, ctx.Err()
 	}
@@ -167,7 +162,7 @@ func checkCRM(ctx context.Context, cfg *config.Config) ([]finding, error) {
 			found = append(found, crmFinding(cfg, object, err))
 			continue
 		}
-		found = append(found, checkKey(client.Properties().IDField, object, schema)...)
+		found = append(found, checkKey(a.hints.idField, client.Properties().IDField, object, schema)...)
 		found = append(found, checkFields(schema, fields)...)
 	}
 	return found, ctx.Err()
@@ -175,27 +170,33 @@ func checkCRM(ctx context.Context, cfg *config.Config) ([]finding, error) {
 
 // crmFinding is what the CRM answered instead.
 func crmFinding(cfg *config.Config, object crm.Object, err error) finding {
+	a, _ := adapterOf(cfg) // cfg is sound; without hints there is less advice
 	e := crm.AsError(err)
 	f := finding{
 		Severity: severityError, Variable: "CRMSYNC_CRM", Object: string(object), Field: e.Field,
 		Code: e.Kind.String(), Message: e.Error(),
 	}
-	credentials := "CRMSYNC_" + strings.ToUpper(cfg.CRM) + "_…"
 	switch e.Kind {
 	case crm.Unauthorized:
-		f.Remedy = "check the credentials " + credentials + " and what they are allowed to do"
+		f.Variable = cmp.Or(a.hints.credentials, f.Variable)
+		f.Remedy = "check whether the credentials are still valid, and what they are allowed to do"
 	case crm.Unavailable:
-		f.Remedy = "check the network, HTTPS_PROXY, CRMSYNC_TLS_CA and the address in " + credentials
+		f.Variable = cmp.Or(a.hints.address, f.Variable)
+		f.Remedy = "check the address, the network, HTTPS_PROXY and CRMSYNC_TLS_CA"
 	case crm.RateLimited:
 		f.Remedy = "try again later"
 	}
 	return f
 }
 
-func checkKey(name string, object crm.Object, schema crm.Schema) []finding {
+// remedySetup is the same for every field, so that it is printed once.
+const remedySetup = "run crmsync setup: it makes the fields of the preset and says which others are left to make by hand"
+
+// checkKey looks at the field by which records are recognised.
+func checkKey(variable, name string, object crm.Object, schema crm.Schema) []finding {
 	f := finding{
-		Severity: severityError, Variable: "CRMSYNC_CRM", Object: string(object), Field: name,
-		Code: "id_field", Remedy: "run crmsync setup",
+		Severity: severityError, Variable: cmp.Or(variable, "CRMSYNC_CRM"), Object: string(object), Field: name,
+		Code: "id_field", Remedy: remedySetup,
 	}
 	field, ok := schema.Fields[name]
 	switch {
@@ -223,7 +224,7 @@ func checkFields(schema crm.Schema, fields map[string]mapping.Expression) []find
 		case !ok:
 			f.Code = "unknown_field"
 			f.Message = fmt.Sprintf("%s have no field %s", schema.Name, name)
-			f.Remedy = "run crmsync setup, which makes the fields of the preset, or make the field in the CRM"
+			f.Remedy = remedySetup
 			if near := config.Nearest(name, slices.Collect(maps.Keys(schema.Fields))); near != "" {
 				f.Remedy = "did you mean " + near + "? Otherwise " + f.Remedy
 			}
@@ -239,8 +240,14 @@ func checkFields(schema crm.Schema, fields map[string]mapping.Expression) []find
 	return found
 }
 
+// printFindings prints them one by one, for people with each remedy once: below
+// the last finding that it is for.
 func printFindings(w io.Writer, found []finding, asJSON bool) error {
-	for _, f := range found {
+	last := map[string]int{}
+	for i, f := range found {
+		last[f.Remedy] = i
+	}
+	for i, f := range found {
 		if asJSON {
 			if err := printJSON(w, f); err != nil {
 				return err
@@ -251,7 +258,7 @@ func printFindings(w io.Writer, found []finding, asJSON bool) error {
 		if f.Snippet != "" {
 			fmt.Fprintf(w, "\n%s", f.Snippet)
 		}
-		if f.Remedy != "" {
+		if f.Remedy != "" && last[f.Remedy] == i {
 			fmt.Fprintf(w, "\n  %s", f.Remedy)
 		}
 		fmt.Fprintln(w)

@@ -3,10 +3,14 @@ package app
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
+	"crmsync/crm"
 	"crmsync/crm/sandbox"
+	"crmsync/state"
+	"crmsync/state/bolt"
 )
 
 // useHubSpot configures a HubSpot account that is a CRM in memory.
@@ -43,11 +47,14 @@ func TestCheckAndSetup_OfANewAccount(t *testing.T) {
 	if code != exitFailed {
 		t.Fatalf("before: exit code %d\n%s%s", code, out, errOut)
 	}
-	if f := findings(t, out)["contact/crmsync_id"]; f.Code != "id_field" || !strings.Contains(f.Remedy, "crmsync setup") {
+	if f := findings(t, out)["contact/crmsync_id"]; f.Code != "id_field" || f.Variable != "CRMSYNC_HUBSPOT_ID_PROPERTY" || !strings.Contains(f.Remedy, "crmsync setup") {
 		t.Errorf("before: got %+v", f)
 	}
 	if f := findings(t, out)["activity/crmsync_score"]; f.Code != "unknown_field" || f.Variable != "CRMSYNC_MAP_ACTIVITY_crmsync_score" {
 		t.Errorf("before: got %+v", f)
+	}
+	if code, out, _ := run(t, "check"); code != exitFailed || strings.Count(out, "error: ") < 10 || strings.Count(out, "crmsync setup") != 1 {
+		t.Errorf("before: exit code %d, the one remedy is not printed once\n%s", code, out)
 	}
 	if code, out, errOut := run(t, "setup", "--dry-run"); code != exitOK || !strings.Contains(out, "crmsync_id") {
 		t.Errorf("dry run: exit code %d\n%s%s", code, out, errOut)
@@ -69,7 +76,7 @@ func TestCheck_NamesTheFieldThatWasMeant(t *testing.T) {
 	useHubSpot(t)
 	t.Setenv("CRMSYNC_MAP_CONTACT_fristname", "user.name")
 	t.Setenv("CRMSYNC_MAP_CONTACT_createdate", "user.createdAt")
-	if code, out, errOut := run(t, "setup"); code != exitOK {
+	if code, out, errOut := run(t, "setup"); code != exitFailed || !strings.Contains(out, "by hand") {
 		t.Fatalf("setup: exit code %d\n%s%s", code, out, errOut)
 	}
 	code, out, errOut := run(t, "check", "--json")
@@ -94,20 +101,102 @@ func TestCheck_WrongTokenIsSaidOnceWithoutIt(t *testing.T) {
 	if code != exitFailed || strings.Count(out, "\n") != 1 || strings.Contains(out+errOut, "pat-1") {
 		t.Fatalf("exit code %d\n%s%s", code, out, errOut)
 	}
-	if f := findings(t, out)["/"]; f.Code != "unauthorized" || !strings.Contains(f.Remedy, "CRMSYNC_HUBSPOT_") {
+	if f := findings(t, out)["/"]; f.Code != "unauthorized" || f.Variable != "CRMSYNC_HUBSPOT_TOKEN" || f.Remedy == "" {
 		t.Errorf("got %+v", f)
+	}
+	code, out, errOut = run(t, "setup")
+	if code != exitFailed || !strings.Contains(errOut, "error: CRMSYNC_HUBSPOT_TOKEN: ") || strings.Contains(out+errOut, "pat-1") {
+		t.Errorf("setup: exit code %d\n%s%s", code, out, errOut)
 	}
 }
 
-func TestCheck_StateFile(t *testing.T) {
+func TestCheck_StatePath(t *testing.T) {
 	dir := t.TempDir()
 	for path, wrong := range map[string]bool{
 		dir + "/new.db":        false,
 		dir:                    true,
 		dir + "/none/state.db": true,
 	} {
-		if found := checkState(path); (len(found) > 0) != wrong {
+		if found := checkStatePath(path); (len(found) > 0) != wrong {
 			t.Errorf("%s: got %+v", path, found)
+		}
+	}
+}
+
+func TestCheck_StateFile(t *testing.T) {
+	useHubSpot(t)
+	path := os.Getenv("CRMSYNC_STATE")
+	sound := testConfig(t, t.TempDir())
+	v := startTest(t, sound)
+	sendSamples(t, v)
+	if err := v.stop(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(sound.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for content, want := range map[string]string{
+		"":                     "is empty",
+		"Dear diary":           "is not a crmsync state file",
+		string(whole[:20_000]): "truncated",
+		string(whole):          "belongs to the sandbox account 127.0.0.1 with the id field crmsync_id, configured is the hubspot account 127.0.0.1",
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, _ := run(t, "check", "--offline", "--json")
+		f := findings(t, out)["/"]
+		if code != exitUsage || f.Variable != "CRMSYNC_STATE" || !strings.Contains(f.Message, want) || f.Remedy == "" {
+			t.Errorf("%s: exit code %d, got %+v", want, code, f)
+		}
+	}
+}
+
+// A file that a connector has open was looked at by it.
+func TestCheck_LeavesAFileInUseAlone(t *testing.T) {
+	useHubSpot(t)
+	store, err := bolt.Open(os.Getenv("CRMSYNC_STATE"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if code, out, _ := run(t, "check", "--offline"); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+// Nothing is left to be set up in a CRM that is made with every process.
+func TestCheckAndSetup_OfTheSandbox(t *testing.T) {
+	t.Setenv("CRMSYNC_CRM", "sandbox")
+	t.Setenv("CRMSYNC_WEBHOOK_SECRETS", testSecret)
+	t.Setenv("CRMSYNC_STATE", t.TempDir()+"/crmsync.db")
+	for _, command := range []string{"check", "setup"} {
+		if code, out, errOut := run(t, command); code != exitOK || strings.Contains(out, "created") {
+			t.Errorf("%s: exit code %d\n%s%s", command, code, out, errOut)
+		}
+	}
+}
+
+func TestBindingProblem(t *testing.T) {
+	bound := &state.Binding{Kind: "hubspot", Account: "api.hubapi.com", IDField: "crmsync_id"}
+	same := crm.Properties{Name: "hubspot", IDField: "crmsync_id"}
+	for _, tt := range []struct {
+		name    string
+		bound   *state.Binding
+		p       crm.Properties
+		account string
+		wrong   bool
+	}{
+		{"a new state", nil, same, "api.hubapi.com", false},
+		{"the same", bound, same, "api.hubapi.com", false},
+		{"an account that is not known yet", bound, same, "", false},
+		{"another account", bound, same, "crm.test", true},
+		{"another CRM", bound, crm.Properties{Name: "sandbox", IDField: "crmsync_id"}, "", true},
+		{"another id field", bound, crm.Properties{Name: "hubspot", IDField: "our_id"}, "", true},
+	} {
+		if got := bindingProblem(tt.bound, tt.p, tt.account); (got != "") != tt.wrong {
+			t.Errorf("%s: got %q", tt.name, got)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 
 	"crmsync/connector/config"
-	"crmsync/state"
 )
 
 // serveCommand runs the connector.
@@ -29,9 +28,6 @@ func (c *serveCommand) Run(s *session) error {
 	err = v.wait(s.ctx)
 	log.Info("stopping")
 	err = errors.Join(err, v.stop())
-	if errors.Is(err, state.ErrBinding) {
-		return usage(err)
-	}
 	if err == nil {
 		log.Info("stopped")
 	}

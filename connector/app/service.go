@@ -18,6 +18,7 @@ import (
 	"crmsync/connector/config"
 	"crmsync/crm"
 	"crmsync/mapping"
+	"crmsync/state"
 	"crmsync/state/bolt"
 )
 
@@ -78,8 +79,22 @@ func (v *service) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case err := <-v.failed:
+		if errors.Is(err, state.ErrBinding) { // of an account that only the CRM could name
+			return v.explainBinding(ctx, err)
+		}
 		return err
 	}
+}
+
+// explainBinding tells which accounts err is about.
+func (v *service) explainBinding(ctx context.Context, err error) error {
+	account, unknown := v.client.Account(ctx)
+	if unknown == nil {
+		if problem := v.checkBinding(ctx, account); problem != nil {
+			return problem
+		}
+	}
+	return usage(err)
 }
 
 // stop ends the service: nothing new is let in, work in flight is finished.
@@ -142,16 +157,16 @@ func (v *service) openCRM(ctx context.Context) error {
 	}
 	v.client = client
 	v.down.addCloser("close CRM", func() error { return closeClient(client) })
-	return v.checkBinding(offline())
+	return v.checkBinding(ctx, accountOffline(client))
 }
 
 // checkBinding refuses a state that belongs to another account.
-func (v *service) checkBinding(ctx context.Context) error {
+func (v *service) checkBinding(ctx context.Context, account string) error {
 	stats, err := v.store.Stats(ctx)
 	if err != nil {
 		return fmt.Errorf("read binding: %w", err)
 	}
-	if problem := bindingProblem(ctx, stats.Binding, v.client); problem != "" {
+	if problem := bindingProblem(stats.Binding, v.client.Properties(), account); problem != "" {
 		return usage(fmt.Errorf("CRMSYNC_STATE: %s %s: %s", v.cfg.State, problem, bindingRemedy))
 	}
 	return nil

@@ -18,23 +18,30 @@ type setupCommand struct {
 	JSON   bool `help:"Print JSON, one step a line."`
 }
 
-// Run prints every step, those left to a person last.
+// Run prints every step, those left to a person last; it fails when there are
+// any.
 func (c *setupCommand) Run(s *session) error {
 	cfg, err := soundConfig(s)
 	if err != nil {
 		return err
 	}
-	client, err := openClient(cfg, nil)
+	client, err := openClient(s.ctx, cfg, nil)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	defer func() { _ = closeClient(client) }() // nothing is lost by it
 	steps, err := provision(s.ctx, cfg, client, c.DryRun)
 	if printErr := printSteps(s.stdout, steps, c.JSON); printErr != nil {
 		return printErr
 	}
+	if refused, ok := errors.AsType[*crm.Error](err); ok {
+		return errors.Join(printFindings(s.stderr, []finding{crmFinding(cfg, "", refused)}, false), errTold)
+	}
 	if err != nil {
 		return fmt.Errorf("set up %s: %w", cfg.CRM, err)
+	}
+	if slices.ContainsFunc(steps, func(step crm.Step) bool { return step.Action == crm.StepManual }) {
+		return errTold
 	}
 	return nil
 }

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"crmsync/connector/config"
+	"crmsync/state"
+	"crmsync/state/bolt"
+)
+
+// lockPatience is short: a connector that runs on the file has looked at it.
+const lockPatience = 200 * time.Millisecond
+
+// stateFinding is about the state file.
+func stateFinding(message, remedy string) []finding {
+	return []finding{{
+		Severity: severityError, Variable: "CRMSYNC_STATE", Code: "state", Message: message, Remedy: remedy,
+	}}
+}
+
+// checkStatePath looks whether the state file can be there. It opens nothing:
+// serve is about to.
+func checkStatePath(path string) []finding {
+	if path == "" {
+		return nil // a problem already
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return stateFinding("names something that is not a file", "name a file, which crmsync makes")
+	case err == nil || !errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return stateFinding("is in a directory that does not exist", "make the directory or mount the volume there")
+	}
+	return nil
+}
+
+// checkStateFile looks whether an existing state file can be used, and what it
+// is bound to. One that a connector has open is left alone.
+func checkStateFile(ctx context.Context, path string) (*state.Binding, []finding) {
+	store, err := bolt.Open(path, bolt.Options{ReadOnly: true, LockTimeout: lockPatience})
+	if _, locked := errors.AsType[*bolt.LockedError](err); locked || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if unusable, ok := errors.AsType[*bolt.FileError](err); ok {
+		return nil, stateFinding("state file "+unusable.Path+" "+unusable.Problem, unusable.Remedy)
+	}
+	if newer, ok := errors.AsType[*bolt.VersionError](err); ok {
+		return nil, stateFinding(newer.Error(), "")
+	}
+	if err != nil {
+		return nil, stateFinding(err.Error(), "make the file readable for this user")
+	}
+	defer store.Close()
+	stats, err := store.Stats(ctx)
+	if err != nil {
+		return nil, stateFinding(err.Error(), "run crmsync state verify")
+	}
+	return stats.Binding, nil
+}
+
+// checkBinding compares the account that a state belongs to with the
+// configured one.
+func checkBinding(ctx context.Context, cfg *config.Config, bound *state.Binding) ([]finding, error) {
+	if bound == nil {
+		return nil, nil
+	}
+	client, err := openClient(ctx, cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = closeClient(client) }() // nothing is lost by it
+	if problem := bindingProblem(bound, client.Properties(), accountOffline(client)); problem != "" {
+		return stateFinding(problem, bindingRemedy), nil
+	}
+	return nil, nil
+}
