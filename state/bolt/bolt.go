@@ -119,7 +119,9 @@ func (s *Store) start(socket string) error {
 		if err := checkFormat(s.path, t); err != nil {
 			return err
 		}
-		s.leases.load(t)
+		if !s.readOnly {
+			s.leases.load(t)
+		}
 		return nil
 	})
 	if err != nil {
