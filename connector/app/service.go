@@ -26,6 +26,9 @@ import (
 // container runtimes kill.
 const drainTime = 8 * time.Second
 
+// closeTime is what requests that are still open get after that.
+const closeTime = time.Second
+
 // service is a running connector: the receiver, the dispatcher and the
 // listeners, on one state and one CRM account.
 type service struct {
@@ -46,7 +49,10 @@ type service struct {
 	cancel  context.CancelFunc
 	working sync.WaitGroup
 	failed  chan error // the first failure of a part
-	down    teardown
+
+	delivered chan struct{} // closed when the dispatcher has ended; nil before it is started
+
+	down teardown
 }
 
 // startService starts every part, in an order in which each finds those that
@@ -97,21 +103,42 @@ func (v *service) explainBinding(ctx context.Context, err error) error {
 	return usage(err)
 }
 
-// stop ends the service: nothing new is let in, work in flight is finished.
+// stop ends the service: work in flight is finished while the listeners answer
+// 503, so that senders and balancers turn away without an error; then they are
+// closed.
 func (v *service) stop() error {
 	if v.receiver != nil {
 		v.receiver.Drain()
 	}
-	v.cancel() // the dispatcher and the listeners drain at the same time
+	v.cancel()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	err := v.down.run(ctx)
+	v.awaitDelivery(ctx)
+	closing, cancel := context.WithTimeout(context.Background(), max(closeTime, untilDeadline(ctx)))
+	defer cancel()
+	err := v.down.run(closing)
 	select {
 	case failure := <-v.failed:
 		return errors.Join(failure, err)
 	default:
 		return err
 	}
+}
+
+// awaitDelivery returns when the dispatcher has ended, or with ctx.
+func (v *service) awaitDelivery(ctx context.Context) {
+	if v.delivered == nil {
+		return // a start that did not get so far
+	}
+	select {
+	case <-v.delivered:
+	case <-ctx.Done():
+	}
+}
+
+func untilDeadline(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return time.Until(deadline)
 }
 
 // work runs a part until the service stops.
@@ -197,7 +224,11 @@ func (v *service) startWork(ctx context.Context) error {
 	v.registry.MustRegister(newBacklog(v.store.Stats, v.dispatch.CRMState, v.log))
 	counting, stopCounting := context.WithCancel(context.Background())
 	v.work("receiver", func() error { return v.receiver.Run(counting) })
-	v.work("dispatcher", func() error { return v.dispatch.Run(ctx) })
+	v.delivered = make(chan struct{})
+	v.work("dispatcher", func() error {
+		defer close(v.delivered)
+		return v.dispatch.Run(ctx)
+	})
 	v.work("retention", func() error { return keepRetention(ctx, v.store, v.cfg, v.log) })
 	v.down.addCloser("finish work", func() error {
 		stopCounting() // only now: the listeners are closed, nothing more is rejected
@@ -259,9 +290,10 @@ func (v *service) serve(name string, listener net.Listener, server *http.Server)
 	server.ErrorLog = slog.NewLogLogger(v.log.Handler(), slog.LevelDebug) // broken clients, mostly
 	v.work(name, func() error { return server.Serve(listener) })
 	v.down.add("close "+name, func(ctx context.Context) error {
-		if err := server.Shutdown(ctx); err != nil {
-			return errors.Join(err, server.Close())
+		err := server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) { // clients that take their time are cut off
+			return server.Close()
 		}
-		return nil
+		return err
 	})
 }
