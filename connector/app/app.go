@@ -14,6 +14,7 @@ import (
 type commands struct {
 	Serve   serveCommand   `cmd:"" default:"1" help:"Run the connector until SIGTERM or SIGINT; the default."`
 	Demo    demoCommand    `cmd:"" help:"Try everything without configuration: a CRM in memory, sample events."`
+	Config  configCommand  `cmd:"" help:"Print the settings in force without secrets; --example prints all there are."`
 	Setup   setupCommand   `cmd:"" help:"Create what the mapping needs in the CRM."`
 	Check   checkCommand   `cmd:"" help:"Check configuration, mapping, credentials and the CRM's schema; writes nothing."`
 	Send    sendCommand    `cmd:"" help:"Sign event files and post them to the webhook, for trying out."`
@@ -25,6 +26,8 @@ type commands struct {
 	State   stateCommands  `cmd:"" help:"Look after the state file."`
 	Health  healthCommand  `cmd:"" help:"Ask the running connector whether it is ready, for probes."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // Run executes the command line args, without the program's name, and returns
@@ -41,7 +44,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 func (s *session) execute(args []string) error {
-	exited := false // by --help, which has printed all there is to say
+	exited := false // by --help or --version, which have printed all there is to say
 	parser, err := kong.New(&commands{},
 		kong.Name("crmsync"),
 		kong.Description("Writes signed webhooks of calls, users and organisations into a CRM."),
@@ -49,6 +52,7 @@ func (s *session) execute(args []string) error {
 		kong.Exit(func(int) { exited = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Bind(s),
+		kong.Vars{"version": buildVersion().text()},
 	)
 	if err != nil {
 		return fmt.Errorf("build the command line: %w", err)

@@ -27,12 +27,16 @@ func (c *versionCommand) Run(s *session) error {
 	if c.JSON {
 		return printJSON(s.stdout, v)
 	}
+	_, err := fmt.Fprintln(s.stdout, v.text())
+	return err
+}
+
+func (v versionView) text() string {
 	text := "crmsync " + v.Version
 	if v.Revision != "" {
 		text += " (" + v.Revision + ")"
 	}
-	_, err := fmt.Fprintln(s.stdout, text+", "+v.Go)
-	return err
+	return text + ", " + v.Go
 }
 
 func buildVersion() versionView {
