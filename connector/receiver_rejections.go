@@ -126,7 +126,7 @@ func rejectedAttrs(counts map[string]int64, skew time.Duration) []any {
 		attrs = append(attrs, slog.Int64(result, counts[result]))
 	}
 	if skew != 0 {
-		attrs = append(attrs, slog.Duration("clock_ahead", skew))
+		attrs = append(attrs, slog.String("clock_ahead", skew.Round(time.Second).String()))
 	}
 	return attrs
 }

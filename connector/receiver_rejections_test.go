@@ -132,3 +132,17 @@ func TestRejections_SkewWaitsForItsCount(t *testing.T) {
 		t.Errorf("with a count: got %v, %v, want 1 and 1h", counts, skew)
 	}
 }
+
+// JSON logs would show a duration as nanoseconds.
+func TestReceiver_LogsClockSkewForPeople(t *testing.T) {
+	var log bytes.Buffer
+	rc := newTestReceiver(t, &fakeInbox{}, func(o *ReceiverOptions) { o.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
+	rc.rejections.noteSkew(90*time.Minute + 400*time.Millisecond)
+	rc.rejections.add(clockSkew.result)
+	if err := rc.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); !strings.Contains(got, `"clock_ahead":"1h30m0s"`) {
+		t.Errorf("log: got %q", got)
+	}
+}
