@@ -27,13 +27,17 @@ func (c *eventsCommand) Run(s *session) error {
 	setGiven(query, "status", c.Status)
 	setGiven(query, "type", c.Type)
 	setGiven(query, "since", c.Since)
+	none := "No events. crmsync send FILE posts one to a running connector."
+	if len(query) > 0 {
+		none = "No events match; without flags crmsync events lists all."
+	}
 	return s.printList(c.stateFlags, listing{
 		path:   "/api/v1/events",
 		query:  query,
 		limit:  c.Limit,
 		header: []string{"RECEIVED", "TYPE", "STATUS", "ID", "RECORDS", "NOTE"},
 		cells:  eventCells,
-		none:   "No events. crmsync send FILE posts one to a running connector.",
+		none:   none,
 	})
 }
 

@@ -26,12 +26,17 @@ type healthView struct {
 }
 
 // Run fails when the connector is not ready.
-func (c *healthCommand) Run(s *session) error {
+func (c *healthCommand) Run(s *session) (err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, healthTimeout)
 	defer cancel()
-	v, err := c.ask(ctx)
-	if err != nil {
-		return err
+	v, failure := c.ask(ctx)
+	if failure != nil && !c.JSON {
+		return failure
+	}
+	code := exitFailed
+	if failure != nil {
+		v = healthView{Reason: failure.Error()}
+		code, _ = exitCode(failure)
 	}
 	if c.JSON {
 		err = printJSON(s.stdout, v)
@@ -39,7 +44,7 @@ func (c *healthCommand) Run(s *session) error {
 		_, err = fmt.Fprintln(s.stdout, v.text())
 	}
 	if err == nil && !v.well() {
-		return errTold
+		return &exitError{code: code}
 	}
 	return err
 }

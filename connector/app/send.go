@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -116,7 +118,10 @@ type sender struct {
 }
 
 // newSender signs with the first shared secret among secrets.
-func newSender(url string, secrets []string) (*sender, error) {
+func newSender(to string, secrets []string) (*sender, error) {
+	if u, err := url.Parse(to); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, errors.New("--to is no web address: expected something like http://127.0.0.1:8080/webhooks")
+	}
 	for _, secret := range secrets {
 		if !strings.HasPrefix(secret, "whsec_") {
 			continue
@@ -128,7 +133,7 @@ func newSender(url string, secrets []string) (*sender, error) {
 		client := &http.Client{Timeout: sendTimeout, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // as Svix: a redirect is a failure
 		}}
-		return &sender{url, signer, client}, nil
+		return &sender{to, signer, client}, nil
 	}
 	return nil, errors.New("CRMSYNC_WEBHOOK_SECRETS holds no whsec_ secret: a whpk_ key can only verify")
 }
@@ -149,6 +154,9 @@ func (p *sender) send(ctx context.Context, id string, body []byte) error {
 	req.Header.Set("Svix-Timestamp", strconv.FormatInt(now.Unix(), 10))
 	req.Header.Set("Svix-Signature", signature)
 	resp, err := p.client.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("nobody listens at %s: is the connector running (crmsync serve), and is this its address? --to and CRMSYNC_LISTEN_ADDR name it", p.url)
+	}
 	if err != nil {
 		return fmt.Errorf("post: %w", err)
 	}

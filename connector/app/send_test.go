@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -91,5 +92,22 @@ func TestWithNewID_ChangesNothingElse(t *testing.T) {
 	}
 	if _, err := withNewID([]byte(`[]`)); err == nil {
 		t.Error("an array got a new id")
+	}
+}
+
+func TestSend_SaysWhatToDo(t *testing.T) {
+	t.Setenv("CRMSYNC_WEBHOOK_SECRETS", testSecret)
+	file := t.TempDir() + "/event.json"
+	if err := os.WriteFile(file, []byte(`{"id":"e1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{"127.0.0.1:8080/webhooks", "localhost", "ftp://localhost/webhooks", "http://", "://"} {
+		if code, _, errOut := run(t, "send", file, "--to", to); code != exitUsage || !strings.Contains(errOut, "expected something like http://") {
+			t.Errorf("to %s: exit code %d, %s", to, code, errOut)
+		}
+	}
+	code, _, errOut := run(t, "send", file, "--to", "http://127.0.0.1:1/webhooks")
+	if code != exitFailed || !strings.Contains(errOut, "nobody listens at http://127.0.0.1:1/webhooks: is the connector running") {
+		t.Errorf("refused: exit code %d, %s", code, errOut)
 	}
 }
