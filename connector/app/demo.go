@@ -120,7 +120,7 @@ func (d *demo) show(secret string) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(d.stdout, "\nWhat the CRM said about the dead one:")
+	fmt.Fprintln(d.stdout, "\nThe dead event keeps its data and waits for a person; crmsync replay queues it again. Why it is dead:")
 	for _, text := range refusals {
 		fmt.Fprintln(d.stdout, "  "+printable(text))
 	}
@@ -188,7 +188,7 @@ func newDemoResult(e state.Event) demoResult {
 		case r.SupersededBy != "":
 			parts = append(parts, "the "+r.Object+" has newer data")
 		case r.Error != "":
-			parts = append(parts, r.Object+" "+r.Reason)
+			parts = append(parts, r.Object+" "+r.Reason+" by the CRM")
 			result.refusals = append(result.refusals, r.Error)
 		default:
 			parts = append(parts, r.Object+" "+recordFate(r))
