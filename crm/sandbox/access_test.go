@@ -125,3 +125,14 @@ func TestRateLimit_Daily(t *testing.T) {
 	now = now.Add(time.Minute)
 	a.must("GET", "/crm/owners/2026-09", "").expect(t, 200)
 }
+
+func TestRefuseCallUpsert(t *testing.T) {
+	a := open(t, sandbox.Options{RefuseCallUpsert: true})
+	call := inputs(input("k", "t", `"hs_timestamp":"1"`))
+	a.objects("calls", "upsert", call).expect(t, 405, `"status":"error"`)
+	a.objects("contacts", "upsert", inputs(input("k", "t", `"firstname":"x"`))).expect(t, 200)
+	a.objects("calls", "create", `{"inputs":[{"objectWriteTraceId":"t","properties":{"crmsync_id":"k","hs_timestamp":"1"}}]}`).expect(t, 201)
+	if got := len(a.Records("calls")); got != 1 {
+		t.Errorf("got %d calls, want the created one", got)
+	}
+}

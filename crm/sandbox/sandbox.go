@@ -35,6 +35,9 @@ type Options struct {
 	// PackedErrors names bad properties only inside the message, as HubSpot did
 	// before it had a list of errors.
 	PackedErrors bool
+	// RefuseCallUpsert answers batch upserts of calls as an endpoint that does
+	// not exist.
+	RefuseCallUpsert bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Observe is called with every exchange, one at a time.

@@ -15,6 +15,9 @@ type upsertInput struct {
 
 // upsertBatch updates the records that the ids name and creates the others.
 func (s *Server) upsertBatch(c *call) (reply, *apiError) {
+	if s.opts.RefuseCallUpsert && c.object.name == "calls" {
+		return reply{}, newError(http.StatusMethodNotAllowed, "", http.StatusText(http.StatusMethodNotAllowed))
+	}
 	var in struct {
 		Inputs []upsertInput `json:"inputs"`
 	}
