@@ -51,7 +51,7 @@ func (b *batch) resolve(ctx context.Context, ws []*write) error {
 	if err := b.adopt(ctx, d.nobodys); err != nil {
 		return err
 	}
-	if err := b.apply(ctx, step{verb: "upsert"}, d.unknown); err != nil {
+	if err := b.upsert(ctx, d.unknown); err != nil {
 		return err
 	}
 	for _, w := range conflicts(slices.Concat(d.ours, d.unknown)) {
@@ -114,11 +114,6 @@ func (b *batch) adopt(ctx context.Context, ws []*write) error {
 	}
 	for _, w := range conflicts(ws) {
 		b.report(w, "", w.target)
-	}
-	for _, w := range ws {
-		if e := w.refusal(); e != nil && e.Kind == crm.NotFound {
-			e.Kind = crm.Unavailable // it went a moment ago: start over
-		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package hubspot_test
 import (
 	"fmt"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,12 +20,16 @@ func TestConformance(t *testing.T) {
 	for _, version := range []string{"2026-09", "2026-03", "v3"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			crmtest.Run(t, options(version))
+			crmtest.Run(t, options(version, false))
 		})
 	}
+	t.Run("no upsert of calls", func(t *testing.T) {
+		t.Parallel()
+		crmtest.Run(t, options("2026-09", true))
+	})
 }
 
-func options(version string) crmtest.Options {
+func options(version string, refuseCallUpsert bool) crmtest.Options {
 	dial := func(t *testing.T, baseURL string) crm.Client {
 		client, err := hubspot.New(
 			hubspot.Options{Token: secret, BaseURL: baseURL, APIVersion: version},
@@ -36,7 +41,9 @@ func options(version string) crmtest.Options {
 		return client
 	}
 	return crmtest.Options{
-		Open:   func(t *testing.T, bare bool) crmtest.Account { return openSandbox(t, dial, version, bare) },
+		Open: func(t *testing.T, bare bool) crmtest.Account {
+			return openSandbox(t, dial, version, bare, refuseCallUpsert)
+		},
 		Dial:   dial,
 		Secret: secret,
 		Sample: sample,
@@ -81,21 +88,24 @@ type account struct {
 	*sandbox.Server
 	client crm.Client
 	owners []sandbox.Owner
+
+	refuseCallUpsert bool
 }
 
 var loadSpec = sync.OnceValues(apispec.Load)
 
-func openSandbox(t *testing.T, dial func(*testing.T, string) crm.Client, version string, bare bool) *account {
+func openSandbox(t *testing.T, dial func(*testing.T, string) crm.Client, version string, bare, refuseCallUpsert bool) *account {
 	t.Helper()
 	spec, err := loadSpec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &account{owners: someOwners()}
+	a := &account{owners: someOwners(), refuseCallUpsert: refuseCallUpsert}
 	a.Server = sandbox.New(sandbox.Options{
 		Token: secret, Versions: []string{version}, Owners: a.owners, Seed: 7, Custom: custom(bare),
 		// The old version also says as little as was ever seen.
-		HideTraceIDs: version == "v3", HideExistingID: version == "v3", PackedErrors: version == "v3",
+		RefuseCallUpsert: refuseCallUpsert,
+		HideTraceIDs:     version == "v3", HideExistingID: version == "v3", PackedErrors: version == "v3",
 		Observe: func(e sandbox.Exchange) {
 			if err := spec.CheckRequest(e); err != nil {
 				t.Error(err)
@@ -173,10 +183,29 @@ func (a *account) Owners() []crm.Owner {
 	return people
 }
 
+// isWrite reports whether op writes records, as far as this account knows it.
+func (a *account) isWrite(op string) bool {
+	if a.refuseCallUpsert && op == "POST objects/calls/batch/upsert" {
+		return false
+	}
+	for _, verb := range []string{"upsert", "create", "update"} {
+		if strings.HasSuffix(op, "/batch/"+verb) {
+			return true
+		}
+	}
+	return false
+}
+
 func (a *account) Break(f crmtest.Fault, times int) <-chan struct{} {
 	hit := make(chan struct{})
 	report := sync.OnceFunc(func() { close(hit) })
-	fault := sandbox.Fault{Op: "batch/upsert", Times: times, Match: func(sandbox.Request) bool { report(); return true }}
+	fault := sandbox.Fault{Op: "POST objects/", Times: times, Match: func(r sandbox.Request) bool {
+		if !a.isWrite(r.Op) {
+			return false
+		}
+		report()
+		return true
+	}}
 	switch f {
 	case crmtest.CutBefore:
 		fault.Cut = sandbox.CutBefore

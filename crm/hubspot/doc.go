@@ -17,6 +17,8 @@
 //     of nobody's is adopted, its names kept; for any other the *crm.Error of
 //     kind Conflict names the holder. A holder with an empty key is a contact
 //     of nobody's that cannot be adopted, since our key stands elsewhere.
+//   - Should calls refuse upserts as such, the client remembers that and reads
+//     them by our key to know which to update and which to create.
 //   - A whole batch that is refused because of some record in it comes back as
 //     Invalid: the caller halves it.
 //

@@ -50,6 +50,7 @@ var wordings = []struct {
 	{"duplicate ids found", codeDuplicateKey, crm.Invalid},
 	{"by non-unique", codeNonUnique, crm.Misconfigured},
 	{"non-unique property", codeNonUnique, crm.Misconfigured},
+	{"not a unique property", codeNonUnique, crm.Misconfigured},
 	{"blacklist", codeErased, crm.Invalid}, // an address erased under the GDPR
 	{"blocklist", codeErased, crm.Invalid},
 }

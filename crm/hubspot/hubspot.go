@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"crmsync/crm"
@@ -36,13 +37,16 @@ var preset string
 // Preset is the default mapping, in the form of an environment file.
 func Preset() string { return preset }
 
-// Client is one HubSpot account. It is immutable and safe for concurrent use.
+// Client is one HubSpot account. It is safe for concurrent use.
 type Client struct {
 	transport  *transport.Client
 	paths      paths
 	host       string
 	idProperty string
 	maxBatch   int
+
+	// What HubSpot's answers taught.
+	noCallUpsert atomic.Bool
 }
 
 var (

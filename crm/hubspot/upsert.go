@@ -22,7 +22,7 @@ func (c *Client) Upsert(ctx context.Context, o crm.Object, records []crm.Record)
 		return nil, err
 	}
 	upserts := b.upserts()
-	if err := b.apply(ctx, step{verb: "upsert"}, upserts); err != nil {
+	if err := b.upsert(ctx, upserts); err != nil {
 		return nil, err
 	}
 	if err := b.resolve(ctx, conflicts(upserts)); err != nil {
@@ -113,10 +113,11 @@ func (b *batch) upserts() []*write {
 	return unanswered(b.writes)
 }
 
-// step is a kind of request: "upsert" by our key, or "update" by record id.
+// step is a kind of request: "upsert" by our key, "update" by record id, or
+// "create".
 type step struct {
 	verb   string
-	action crm.Action // what a successful update is called
+	action crm.Action // what success is called; "" when each result tells
 }
 
 // apply sends ws and records the fate of each. What HubSpot passes over in
@@ -141,6 +142,11 @@ func (b *batch) apply(ctx context.Context, s step, ws []*write) error {
 		}
 		if !w.answered {
 			w.fail(b.silentNoop(s))
+		}
+	}
+	for _, w := range ws {
+		if e := w.refusal(); s.verb == "update" && e != nil && e.Kind == crm.NotFound {
+			e.Kind = crm.Unavailable // it was read a moment ago and has gone: start over
 		}
 	}
 	return nil
@@ -176,6 +182,9 @@ func (b *batch) send(ctx context.Context, s step, ws []*write) error {
 	if err != nil {
 		e := crm.AsError(err)
 		switch {
+		case b.refusesUpsert(s, e, r.problem):
+			e.Code = codeNoUpsert
+			return e
 		case !aboutRecords(e):
 			return e
 		case len(ws) == 1:
@@ -194,9 +203,12 @@ func (b *batch) send(ctx context.Context, s step, ws []*write) error {
 func (b *batch) inputs(s step, ws []*write) []writeInput {
 	all := make([]writeInput, len(ws))
 	for i, w := range ws {
-		all[i] = writeInput{ID: w.record.Key, IDProperty: b.c.idProperty, TraceID: traceID(i), Properties: w.props}
-		if s.verb == "update" {
-			all[i].ID, all[i].IDProperty = w.target, ""
+		all[i] = writeInput{TraceID: traceID(i), Properties: w.props}
+		switch s.verb {
+		case "upsert":
+			all[i].ID, all[i].IDProperty = w.record.Key, b.c.idProperty
+		case "update":
+			all[i].ID = w.target
 		}
 	}
 	return all
@@ -272,7 +284,7 @@ func (b *batch) refuse(w *write, e *crm.Error) {
 
 func (s step) actionOf(res object) crm.Action {
 	switch {
-	case s.verb == "update":
+	case s.action != "":
 		return s.action
 	case res.New == nil:
 		return crm.Upserted

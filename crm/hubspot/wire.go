@@ -13,7 +13,7 @@ type inputs[T any] struct {
 }
 
 type writeInput struct {
-	ID         string            `json:"id"`
+	ID         string            `json:"id,omitempty"` // none of a create
 	IDProperty string            `json:"idProperty,omitempty"`
 	TraceID    string            `json:"objectWriteTraceId"`
 	Properties map[string]string `json:"properties"`
