@@ -43,7 +43,7 @@ func (c *Client) Archive(ctx context.Context, o crm.Object, refs []crm.Ref) ([]e
 // archive returns errors by record id. A record that is gone already has none.
 func (c *Client) archive(ctx context.Context, op string, o crm.Object, ids []ident) (map[string]*crm.Error, error) {
 	var answer writeAnswer // as a rule empty: 204
-	r, err := c.do(ctx, call{op: op, method: http.MethodPost, path: c.paths.batch(o, "archive"), body: inputs[ident]{ids}}, &answer)
+	r, err := c.do(ctx, call{op: op, method: http.MethodPost, path: c.paths.batch(o, "archive"), body: inputs[ident]{ids}, writes: o}, &answer)
 	if err != nil {
 		if len(ids) == 1 && crm.AsError(err).Kind == crm.NotFound {
 			return nil, nil

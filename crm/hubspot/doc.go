@@ -19,6 +19,8 @@
 //     of nobody's that cannot be adopted, since our key stands elsewhere.
 //   - Should calls refuse upserts as such, the client remembers that and reads
 //     them by our key to know which to update and which to create.
+//   - After a 423 the object concerned gets one batch in two seconds, for ten
+//     minutes.
 //   - A whole batch that is refused because of some record in it comes back as
 //     Invalid: the caller halves it.
 //

@@ -46,6 +46,7 @@ type Client struct {
 	maxBatch   int
 
 	// What HubSpot's answers taught.
+	pacer        pacer
 	noCallUpsert atomic.Bool
 }
 
@@ -138,7 +139,8 @@ type call struct {
 	method string
 	path   string
 	query  url.Values
-	body   any // nil for none
+	body   any        // nil for none
+	writes crm.Object // whose records or links it changes; "" for a read
 }
 
 // reply is what an answer says beside its body.
@@ -159,11 +161,14 @@ func (c *Client) do(ctx context.Context, q call, out any) (reply, error) {
 		}
 		request.Body = body
 	}
+	if err := c.pacer.wait(ctx, q.writes); err != nil {
+		return reply{}, &crm.Error{Kind: crm.Unavailable, Op: q.op, Err: err}
+	}
 	resp, err := c.transport.Do(ctx, request)
 	if err != nil {
 		return reply{}, err
 	}
-	c.adoptLimit(resp.Header)
+	c.learn(q, resp)
 	r := reply{status: resp.Status, requestID: word(resp.Header.Get("X-HubSpot-Correlation-Id"))}
 	if !resp.OK() {
 		return c.refused(q.op, resp, r)
@@ -174,6 +179,14 @@ func (c *Client) do(ctx context.Context, q call, out any) (reply, error) {
 		}
 	}
 	return r, nil
+}
+
+// learn notes what an answer says about how fast to go on.
+func (c *Client) learn(q call, resp *transport.Response) {
+	c.adoptLimit(resp.Header)
+	if resp.Status == http.StatusLocked {
+		c.pacer.locked(q.writes, time.Now())
+	}
 }
 
 // adoptLimit follows the account's own limit, which every answer but that of a

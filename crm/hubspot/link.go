@@ -70,7 +70,7 @@ func (l linker) apply(ctx context.Context, links []crm.Link) ([]error, error) {
 // call renders one request:
 // https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide
 func (l linker) call(links []crm.Link) call {
-	q := call{op: l.op(), method: http.MethodPost}
+	q := call{op: l.op(), method: http.MethodPost, writes: l.from}
 	if !l.remove {
 		var body inputs[linkInput]
 		for _, k := range links {

@@ -177,7 +177,7 @@ func (b *batch) send(ctx context.Context, s step, ws []*write) error {
 	var answer writeAnswer
 	r, err := b.c.do(ctx, call{
 		op: b.op(s), method: http.MethodPost, path: b.c.paths.batch(b.object, s.verb),
-		body: inputs[writeInput]{b.inputs(s, ws)},
+		body: inputs[writeInput]{b.inputs(s, ws)}, writes: b.object,
 	}, &answer)
 	if err != nil {
 		e := crm.AsError(err)
