@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -107,9 +106,7 @@ func (rc *Receiver) Drain() { rc.draining.Store(true) }
 
 var errDraining = errors.New("shutting down")
 
-// Ready returns why events cannot be accepted now, nil when they can. After an
-// event was refused there must be room for one of its size again: a store that
-// is nearly full still takes small ones.
+// Ready returns why events cannot be accepted now, nil when they can.
 func (rc *Receiver) Ready(ctx context.Context) error {
 	if rc.draining.Load() {
 		return errDraining
@@ -119,16 +116,7 @@ func (rc *Receiver) Ready(ctx context.Context) error {
 	if err := rc.store.Ready(ctx); err != nil {
 		return err
 	}
-	size := rc.refused.largest()
-	if size == 0 {
-		return nil
-	}
-	err := rc.store.Room(ctx, size)
-	rc.refused.note(size, err)
-	if err != nil {
-		return fmt.Errorf("no room for an event of %d bytes, which was refused: %w", size, err)
-	}
-	return nil
+	return rc.checkRoom(ctx)
 }
 
 // ServeHTTP implements http.Handler. It routes by itself, because ServeMux
@@ -235,7 +223,7 @@ func (rc *Receiver) accept(ctx context.Context, m state.Message) *verdict {
 	defer cancel()
 	receipt, err := rc.store.Accept(ctx, m)
 	rc.logStore(err)
-	rc.refused.note(len(m.Body), err)
+	rc.refused.note(len(m.Body), rc.now(), err)
 	if err != nil {
 		return storeFailed
 	}

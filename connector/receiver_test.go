@@ -341,7 +341,8 @@ func TestReceiver_ProbesSayNothingButYesOrNo(t *testing.T) {
 // A store that is nearly full takes small events and refuses large ones.
 func TestReceiver_IsNotReadyUntilARefusedEventWouldFit(t *testing.T) {
 	inbox := &fakeInbox{room: 100}
-	rc := newTestReceiver(t, inbox)
+	now := time.Unix(exampleTime, 0)
+	rc := newTestReceiver(t, inbox, func(o *ReceiverOptions) { o.Now = func() time.Time { return now } })
 	ready := func(want int) {
 		t.Helper()
 		wantStatus(t, serve(rc, httptest.NewRequest("GET", "/readyz", nil)), want)
@@ -351,6 +352,8 @@ func TestReceiver_IsNotReadyUntilARefusedEventWouldFit(t *testing.T) {
 	ready(http.StatusServiceUnavailable)
 	wantStatus(t, serve(rc, signedRequest(svixFamily, "msg_2", "{}")), http.StatusNoContent)
 	ready(http.StatusServiceUnavailable)
+	now = now.Add(refusalHolds)
+	ready(http.StatusServiceUnavailable) // there is no room yet
 	inbox.limit(1000)
 	ready(http.StatusOK) // by itself, without an event
 

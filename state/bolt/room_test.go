@@ -23,3 +23,18 @@ func TestRoom_TellsSmallFromLarge(t *testing.T) {
 		t.Errorf("ready: %v", err)
 	}
 }
+
+// Looking for room twice takes no more of it than once.
+func TestRoom_GivesBackWhatItTook(t *testing.T) {
+	s := openTest(t, Options{MaxSize: 16 << 20})
+	for range 3 {
+		if err := s.Room(t.Context(), 2<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := message("a")
+	m.Body = make([]byte, 2<<20)
+	if _, err := s.Accept(t.Context(), m); err != nil {
+		t.Errorf("an event of that size: %v", err)
+	}
+}
