@@ -552,6 +552,36 @@ func TestI5_AnArchivedRecordThatComesBackInAnyOrder(t *testing.T) {
 	}
 }
 
+// A record that the CRM passes over in silence while it takes others is dead;
+// a CRM that passes over everything is broken, and nobody is.
+func TestDispatcher_PassedOverInSilence(t *testing.T) {
+	for _, everything := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.crm.judge = func(r crm.Record) *crm.Error {
+				if everything || r.Key == "u3" {
+					return &crm.Error{Code: crm.CodeSilentNoop, Message: "wrote nothing"}
+				}
+				return nil
+			}
+			for i := range 6 {
+				w.accept(userEvent(fmt.Sprintf("e%d", i), "created", fmt.Sprintf("u%d", i), 1, "N", ""))
+			}
+			stop := w.start()
+			time.Sleep(10 * time.Minute)
+			synctest.Wait()
+			stop()
+			want := map[bool]string{true: "pending", false: "dead/refused"}[everything]
+			if got := w.status("e3"); got != want {
+				t.Errorf("everything %t: event is %s, want %s", everything, got, want)
+			}
+			if s := w.stats(); s.Counts[state.Dead] > 1 {
+				t.Errorf("stats %+v", s)
+			}
+		})
+	}
+}
+
 // An owner whom the CRM does not take costs the owner, not the call.
 func TestDispatcher_RefusedOwnerIsLeftOut(t *testing.T) {
 	w := newWorld(t, nil)

@@ -265,10 +265,15 @@ func (w *writer) bury() {
 	w.refused = nil
 }
 
-// alone notes a record that was sent alone and got no useful answer.
+// alone notes a record that was sent alone and got no useful answer. One that
+// the CRM passes over in silence, twice, while it takes others, is refused.
 func (w *writer) alone(j *job, e *crm.Error) {
 	e = w.scrubbed(e, j)
 	w.metrics.delivered(w.object, e.Kind.String())
+	if t := w.troubles[j.ev.Seq]; e.Code == crm.CodeSilentNoop && t != nil && t.own {
+		w.dead(j, state.ReasonRefused, e)
+		return
+	}
 	if w.unanswered(j.ev, w.object) {
 		w.dead(j, state.ReasonGaveUp, e)
 		return

@@ -31,6 +31,10 @@ func (k Kind) String() string {
 	return "unavailable"
 }
 
+// CodeSilentNoop marks an Unavailable in which the CRM reported success and left
+// the record out.
+const CodeSilentNoop = "silent_noop"
+
 // CodeAmbiguous marks a Conflict in which two foreign records match.
 const CodeAmbiguous = "ambiguous_match"
 

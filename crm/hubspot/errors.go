@@ -15,7 +15,6 @@ import (
 
 // Codes of our own, for refusals to which HubSpot gives none.
 const (
-	codeSilentNoop   = "silent_noop"   // a success that did nothing
 	codeDuplicateKey = "duplicate_key" // one batch names a record twice
 	codeNonUnique    = "non_unique_id_property"
 	codeErased       = "erased_address"

@@ -130,7 +130,7 @@ func (l linker) unsettled(r reply, answer linkAnswer) error {
 		return e
 	}
 	return &crm.Error{
-		Kind: crm.Unavailable, Op: l.op(), Status: r.status, Code: codeSilentNoop, RequestID: r.requestID,
+		Kind: crm.Unavailable, Op: l.op(), Status: r.status, Code: crm.CodeSilentNoop, RequestID: r.requestID,
 		Message: "HubSpot reported success and left links out",
 	}
 }

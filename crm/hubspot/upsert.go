@@ -162,7 +162,7 @@ func (b *batch) op(s step) string { return s.verb + " " + typeName(b.object) }
 // well as the record's fault, so it is worth another try later.
 func (b *batch) silentNoop(s step) *crm.Error {
 	return &crm.Error{
-		Kind: crm.Unavailable, Op: b.op(s), Status: http.StatusOK, Code: codeSilentNoop,
+		Kind: crm.Unavailable, Op: b.op(s), Status: http.StatusOK, Code: crm.CodeSilentNoop,
 		Message: "HubSpot reported success and wrote nothing",
 	}
 }

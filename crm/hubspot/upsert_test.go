@@ -95,7 +95,7 @@ func TestUpsert_PassedOverRecordsAreSentOnceMoreAlone(t *testing.T) {
 	got := upsert(t, c, contact("k0", crm.Fields{"firstname": "A"}), contact("k1", crm.Fields{"firstname": "B"}), contact("k2", crm.Fields{"firstname": "C"}))
 	wantResult(t, got[0], "100", crm.Created)
 	wantResult(t, got[1], "101", crm.Created)
-	if e := wantError(t, got[2].Err, crm.Unavailable); e.Code != codeSilentNoop {
+	if e := wantError(t, got[2].Err, crm.Unavailable); e.Code != crm.CodeSilentNoop {
 		t.Errorf("got %v", e)
 	}
 }
@@ -104,13 +104,13 @@ func TestUpsert_SuccessThatDidNothingIsFailure(t *testing.T) {
 	for _, answer := range []string{`{"status":"COMPLETE","results":[],"errors":[]}`, `{}`, ``, `null`, `{"results":[{"objectWriteTraceId":"t0"}]}`} {
 		c := newTestClient(t, exchange{want: upsertContacts, answer: answer})
 		_, err := c.Upsert(t.Context(), crm.Contact, []crm.Record{contact("k0", crm.Fields{"firstname": "A"}), contact("k1", crm.Fields{"firstname": "B"})})
-		if e := wantError(t, err, crm.Unavailable); e.Code != codeSilentNoop {
+		if e := wantError(t, err, crm.Unavailable); e.Code != crm.CodeSilentNoop {
 			t.Errorf("answer %q: %v", answer, e)
 		}
 	}
 	// Alone it is the caller's to repeat, with a pause.
 	c := newTestClient(t, exchange{answer: `{}`})
-	if e := wantError(t, upsert(t, c, contact("k0", crm.Fields{"firstname": "A"}))[0].Err, crm.Unavailable); e.Code != codeSilentNoop {
+	if e := wantError(t, upsert(t, c, contact("k0", crm.Fields{"firstname": "A"}))[0].Err, crm.Unavailable); e.Code != crm.CodeSilentNoop {
 		t.Errorf("alone: %v", e)
 	}
 }
