@@ -51,11 +51,10 @@ func (r *round) plan(object crm.Object) []*job {
 		if key.Object != string(object) || l.done {
 			continue
 		}
-		switch j := r.winner(l); {
-		case j == nil:
-			l.done = true
-		default:
+		if j := r.winner(l); j != nil {
 			jobs = append(jobs, j)
+		} else {
+			l.done = true
 		}
 	}
 	return jobs
