@@ -6,8 +6,10 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker: -ldflags "-X crmsync/connector/app.version=v1.2.3".
-var version string
+// version and revision are set by the linker, as the Dockerfile does:
+// -ldflags "-X crmsync/connector/app.version=v1.2.3". Without them the binary
+// says what the Go command found out.
+var version, revision string
 
 // versionCommand prints the version.
 type versionCommand struct {
@@ -42,12 +44,12 @@ func (v versionView) text() string {
 func buildVersion() versionView {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return versionView{Version: cmp.Or(version, "unknown")}
+		return versionView{Version: cmp.Or(version, "unknown"), Revision: revision}
 	}
-	v := versionView{Version: cmp.Or(version, info.Main.Version, "unknown"), Go: info.GoVersion}
+	v := versionView{Version: cmp.Or(version, info.Main.Version, "unknown"), Revision: revision, Go: info.GoVersion}
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
-			v.Revision = setting.Value
+			v.Revision = cmp.Or(revision, setting.Value)
 		}
 	}
 	return v
