@@ -97,9 +97,10 @@ func TestI5_AnyFaultsAndAnyOrderGiveOneState(t *testing.T) {
 }
 
 func survive(t *testing.T, random *rand.Rand, bodies, want []string) {
+	faults := rand.New(rand.NewPCG(random.Uint64(), 2)) // for the goroutine of the dispatcher
 	left := 10
 	lose := func() bool {
-		lost := left > 0 && random.IntN(4) == 0
+		lost := left > 0 && faults.IntN(4) == 0
 		if lost {
 			left--
 		}
@@ -107,7 +108,7 @@ func survive(t *testing.T, random *rand.Rand, bodies, want []string) {
 	}
 	w := newWorld(t, nil)
 	w.restart(func(o *DispatcherOptions) { o.Store = &forgetfulStore{w.store, lose} })
-	w.crm.before = chaos(random, 30)
+	w.crm.before = chaos(faults, 30)
 	stop := w.start()
 	for _, body := range bodies {
 		w.accept(body)
