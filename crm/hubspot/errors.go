@@ -131,6 +131,12 @@ func (c *Client) byWording(p problem) (finding, bool) {
 			continue
 		}
 		f := finding{kind: w.kind, known: true, code: w.code, message: string(p.Message)}
+		for _, detail := range allDetails(p) { // the part that says it reads better than the whole
+			if strings.Contains(strings.ToLower(string(detail.Message)), w.contains) {
+				f.message, f.field = string(detail.Message), byCode(detail).field
+				break
+			}
+		}
 		if w.code == codeNonUnique {
 			f.field = c.idProperty
 		}
