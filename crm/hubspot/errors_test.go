@@ -38,7 +38,7 @@ func TestErrors_RefusedBatch(t *testing.T) {
 			crm.Error{Kind: crm.Invalid, Code: "INVALID_OPTION", Field: "hs_call_status"}, "allowed options"},
 		"several details, the systemic one counts": {400, `{"category":"VALIDATION_ERROR","errors":[{"code":"INVALID_EMAIL"},{"code":"PROPERTY_DOESNT_EXIST","context":{"propertyName":["scoer"]}}]}`,
 			crm.Error{Kind: crm.Misconfigured, Code: "PROPERTY_DOESNT_EXIST", Field: "scoer"}, ""},
-		"no item named":        {400, `{"category":"VALIDATION_ERROR","message":"something is wrong"}`, crm.Error{Kind: crm.Invalid, Code: "VALIDATION_ERROR"}, "something"},
+		"no item named": {400, `{"category":"VALIDATION_ERROR","message":"something is wrong"}`, crm.Error{Kind: crm.Invalid, Code: "VALIDATION_ERROR"}, "something"},
 		"an erased address, packed": {400, `{"message":"Property values were not valid: [{\"isValid\":false,\"message\":\"email has been GDPR blacklisted\",\"error\":\"INVALID_EMAIL\",\"name\":\"email\"}]"}`,
 			crm.Error{Kind: crm.Invalid, Code: "erased_address", Field: "email"}, "email has been GDPR blacklisted"},
 		"an unknown code":      {400, `{"errors":[{"code":"BRAND_NEW"}],"message":"new"}`, crm.Error{Kind: crm.Invalid}, "new"},
