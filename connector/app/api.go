@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -33,6 +34,7 @@ type ledger interface {
 	Objects(ctx context.Context, f state.ObjectFilter) ([]state.Link, error)
 	Requeue(ctx context.Context, o state.RequeueOptions) (state.RequeueResult, error)
 	Verify(ctx context.Context) ([]state.Finding, error)
+	Backup(ctx context.Context, w io.Writer) error
 }
 
 // api serves /api/v1. The same handler answers on the admin listener, on the
@@ -68,6 +70,7 @@ func (a *api) handler() http.Handler {
 	}
 	mux.Handle("GET /api/v1/events", a.answerPage(a.events))
 	mux.Handle("GET /api/v1/objects", a.answerPage(a.objects))
+	mux.HandleFunc("GET /api/v1/state/backup", a.backup)
 	return mux
 }
 

@@ -82,7 +82,33 @@ func (c *client) list(ctx context.Context, path string, query url.Values, limit 
 	}
 }
 
+// download writes the answer to GET path to w, whole or with an error.
+func (c *client) download(ctx context.Context, path string, w io.Writer) error {
+	resp, err := c.ask(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return nil
+}
+
 func (c *client) do(ctx context.Context, method, target string, body io.Reader, v any) (http.Header, error) {
+	resp, err := c.ask(ctx, method, target, body)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(v); err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	return resp.Header, nil
+}
+
+// ask returns an answer that is a success; the caller closes its body.
+func (c *client) ask(ctx context.Context, method, target string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://crmsync"+target, body)
 	if err != nil {
 		return nil, fmt.Errorf("build request: %w", err)
@@ -94,15 +120,11 @@ func (c *client) do(ctx context.Context, method, target string, body io.Reader, 
 	if err != nil {
 		return nil, fmt.Errorf("ask the connector: %w", err)
 	}
-	defer resp.Body.Close()
-	answer := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode != http.StatusOK {
-		return nil, answerError(resp.StatusCode, answer)
+		defer resp.Body.Close()
+		return nil, answerError(resp.StatusCode, json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)))
 	}
-	if err := answer.Decode(v); err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
-	}
-	return resp.Header, nil
+	return resp, nil
 }
 
 // answerError turns an answer other than 200 into an error. What the API calls

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ type fakeLedger struct {
 	list     []state.Event
 	links    []state.Link
 	findings []state.Finding
+	backup   string
 	err      error
 
 	requeued []state.RequeueOptions
@@ -62,6 +64,16 @@ func (f *fakeLedger) Requeue(_ context.Context, o state.RequeueOptions) (state.R
 }
 
 func (f *fakeLedger) Verify(context.Context) ([]state.Finding, error) { return f.findings, f.err }
+
+// Backup fails, if it has to, behind what it has written.
+func (f *fakeLedger) Backup(_ context.Context, w io.Writer) error {
+	if f.backup != "" {
+		if _, err := io.WriteString(w, f.backup); err != nil {
+			return err
+		}
+	}
+	return f.err
+}
 
 // someEvents returns n events, newest first.
 func someEvents(n int) []state.Event {

@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"crmsync/state/bolt"
+)
+
+// backupCommand copies the state, in use or not.
+type backupCommand struct {
+	State string `placeholder:"FILE" help:"State file of a running or stopped connector (default: CRMSYNC_STATE)."`
+	To    string `arg:"" name:"file" help:"Where to write the copy; it must not exist yet."`
+}
+
+// Help implements kong.HelpProvider.
+func (*backupCommand) Help() string {
+	return "The copy is consistent while the connector runs, is verified before it gets its name, and is a state file of its own.\n\n" +
+		"Example: crmsync state backup /var/backups/crmsync-$(date +%F).db"
+}
+
+// Run leaves either a sound copy or no file.
+func (c *backupCommand) Run(s *session) error {
+	path, err := statePath(c.State)
+	if err != nil {
+		return err
+	}
+	if err := mustNotExist(c.To); err != nil {
+		return usage(err)
+	}
+	size, err := backupState(s.ctx, path, c.To)
+	if err != nil {
+		return fmt.Errorf("back up %s: %w", path, err)
+	}
+	_, err = fmt.Fprintf(s.stdout, "%s: %d bytes, verified.\n", c.To, size)
+	return err
+}
+
+func mustNotExist(path string) error {
+	_, err := os.Lstat(path)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%s exists already: a backup replaces no file", path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
+// backupState writes the copy under another name, so that a backup job that
+// dies leaves nothing that looks like a backup.
+func backupState(ctx context.Context, path, to string) (size int64, err error) {
+	dir, err := os.MkdirTemp(filepath.Dir(to), ".crmsync-backup-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir) // with what verifying leaves beside the copy
+	part := filepath.Join(dir, filepath.Base(to))
+	if size, err = writeCopy(ctx, path, part); err != nil {
+		return 0, err
+	}
+	v, err := verifyApart(ctx, part)
+	if err != nil {
+		return 0, fmt.Errorf("verify the copy: %w", err)
+	}
+	if !v.OK {
+		first := v.Findings[0]
+		return 0, fmt.Errorf("the copy is not sound and was removed: %s: %s; crmsync state verify tells more", first.Code, printable(first.Message))
+	}
+	if err := mustNotExist(to); err != nil { // another backup was faster
+		return 0, err
+	}
+	if err := os.Rename(part, to); err != nil {
+		return 0, err
+	}
+	return size, syncDir(filepath.Dir(to))
+}
+
+// copyMode keeps the copy, which holds what the webhooks said of people, to
+// the user who made it.
+const copyMode fs.FileMode = 0o600
+
+// writeCopy returns once a copy of the state is on stable storage.
+func writeCopy(ctx context.Context, path, to string) (size int64, err error) {
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, copyMode)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := copyState(ctx, path, f); err != nil {
+		return 0, err
+	}
+	if size, err = f.Seek(0, io.SeekEnd); err != nil {
+		return 0, err
+	}
+	return size, f.Sync()
+}
+
+// copyState asks the connector that runs on the file; a stopped file is read
+// here, and not through the API, which would hold it in memory.
+func copyState(ctx context.Context, path string, w io.Writer) (err error) {
+	client, err := dialConnector(ctx, path)
+	if err != nil {
+		return err
+	}
+	if client != nil {
+		defer client.Close()
+		return client.download(ctx, "/api/v1/state/backup", w)
+	}
+	if _, err := stateInfo(path); err != nil {
+		return err
+	}
+	store, err := bolt.Open(path, bolt.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return store.Backup(ctx, w)
+}
+
+// syncDir puts the name of a new file on stable storage.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
