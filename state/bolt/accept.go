@@ -140,7 +140,7 @@ func (g *group) enqueue(e *state.Event) {
 	m := unsettled(e)
 	if e.NotBefore.After(g.now) {
 		g.put(delayed, delayedKey(m, e.NotBefore, e.Seq), []byte{})
-		g.leases.rest(e)
+		g.rest(e)
 	} else {
 		g.put(queue, queueKey(m, e.Seq), []byte{})
 	}

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"maps"
 	"time"
 
 	"crmsync/state"
@@ -197,6 +198,16 @@ func earlier(a, b time.Time) time.Time {
 func (g *group) lease(claim uint64, e *state.Event) {
 	g.leases.add(claim, e.Seq, e.Lanes)
 	g.undo = append(g.undo, func() { g.leases.remove(e.Seq) })
+}
+
+// rest lets the lanes of a delayed event rest, unless the group is aborted.
+func (g *group) rest(e *state.Event) {
+	before := make(map[state.Lane]time.Time, len(e.Lanes))
+	for _, lane := range e.Lanes {
+		before[lane] = g.leases.resting[lane] // zero does not rest
+	}
+	g.undo = append(g.undo, func() { maps.Copy(g.leases.resting, before) })
+	g.leases.rest(e)
 }
 
 // free ends a lease, and reports whether there was one.

@@ -62,6 +62,15 @@ var settleTests = []test{
 		f.reopen()
 		f.refused(state.ErrNotLeased, state.Batch{Settlements: []state.Settlement{{Seq: two, Status: state.Applied}}})
 	}},
+	{"lets no lane rest for a refused batch", func(f *fixture) {
+		f.add("c1")
+		c := f.claimed(state.ClaimOptions{}, "evt-c1")
+		f.refused(state.ErrNotLeased, state.Batch{Settlements: []state.Settlement{
+			{Seq: c.Events[0].Seq, Status: state.Pending, NotBefore: epoch.Add(time.Minute)}, {Seq: 999, Status: state.Applied},
+		}})
+		f.ok(f.store.Release(f.ctx, c.Events[0].Seq))
+		f.claimed(state.ClaimOptions{}, "evt-c1")
+	}},
 	{"binds to one CRM account", func(f *fixture) {
 		b := state.Binding{Kind: "hubspot", Account: "1", IDField: "crmsync_id", Namespace: "n"}
 		f.ok(f.store.Bind(f.ctx, b))
