@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"crmsync/connector"
+	"crmsync/connector/config"
 	"crmsync/mapping"
 	"crmsync/state"
 )
@@ -28,6 +29,7 @@ const (
 
 // ledger is what the API needs of a state.Store.
 type ledger interface {
+	pruner
 	Stats(ctx context.Context) (state.Stats, error)
 	Events(ctx context.Context, f state.EventFilter) ([]state.Event, error)
 	Event(ctx context.Context, id string) (state.Event, error)
@@ -44,9 +46,10 @@ type api struct {
 	ledger  ledger
 	now     func() time.Time
 	log     *slog.Logger
-	mapping *mapping.Mapper // nil: events are explained without their fields
-	live    *live           // nil: no connector runs
-	kind    string          // of the CRM, while the state is bound to none
+	mapping *mapping.Mapper                // nil: events are explained without their fields
+	live    *live                          // nil: no connector runs
+	kind    string                         // of the CRM, while the state is bound to none
+	kept    func() (*config.Config, error) // whose retention prune applies
 }
 
 // live is what only a running connector knows.
@@ -65,6 +68,7 @@ func (a *api) handler() http.Handler {
 		"GET /api/v1/events/{id}":  a.event,
 		"POST /api/v1/replay":      a.replay,
 		"GET /api/v1/state/verify": a.verify,
+		"POST /api/v1/state/prune": a.prune,
 	} {
 		mux.Handle(pattern, a.answer(serve))
 	}
@@ -306,6 +310,14 @@ func (a *api) verify(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return newVerifyView(findings), nil
+}
+
+func (a *api) prune(r *http.Request) (any, error) {
+	cfg, err := a.kept()
+	if err != nil {
+		return nil, badRequest("%v", err)
+	}
+	return a.ledger.Prune(r.Context(), outdated(cfg, a.now()))
 }
 
 // nextPage returns the query that continues a list behind its last entry.

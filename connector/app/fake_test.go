@@ -22,6 +22,7 @@ type fakeLedger struct {
 	err      error
 
 	requeued []state.RequeueOptions
+	pruned   []state.PruneOptions
 }
 
 func (f *fakeLedger) Stats(context.Context) (state.Stats, error) { return f.stats, f.err }
@@ -64,6 +65,11 @@ func (f *fakeLedger) Requeue(_ context.Context, o state.RequeueOptions) (state.R
 }
 
 func (f *fakeLedger) Verify(context.Context) ([]state.Finding, error) { return f.findings, f.err }
+
+func (f *fakeLedger) Prune(_ context.Context, o state.PruneOptions) (state.PruneResult, error) {
+	f.pruned = append(f.pruned, o)
+	return state.PruneResult{}, f.err
+}
 
 // Backup fails, if it has to, behind what it has written.
 func (f *fakeLedger) Backup(_ context.Context, w io.Writer) error {

@@ -21,12 +21,7 @@ type pruner interface {
 // and every hour, until ctx ends.
 func keepRetention(ctx context.Context, p pruner, cfg *config.Config, log *slog.Logger) error {
 	for {
-		now := time.Now()
-		gone, err := p.Prune(ctx, state.PruneOptions{
-			EventsBefore:   now.Add(-cfg.EventRetention),
-			PayloadsBefore: now.Add(-cfg.PayloadRetention),
-			KeepWinners:    cfg.PayloadRetention > 0,
-		})
+		gone, err := p.Prune(ctx, outdated(cfg, time.Now()))
 		switch {
 		case ctx.Err() != nil: // the service stops
 		case err != nil: // a full disk, most likely: /readyz and the receiver say so
@@ -40,4 +35,18 @@ func keepRetention(ctx context.Context, p pruner, cfg *config.Config, log *slog.
 		case <-time.After(pruneEvery):
 		}
 	}
+}
+
+// outdated is what the configuration keeps no longer.
+func outdated(cfg *config.Config, now time.Time) state.PruneOptions {
+	return state.PruneOptions{
+		EventsBefore:   now.Add(-cfg.EventRetention),
+		PayloadsBefore: now.Add(-cfg.PayloadRetention),
+		KeepWinners:    cfg.PayloadRetention > 0,
+	}
+}
+
+// retentionInForce reads the part of the configuration that pruning needs.
+func retentionInForce() (*config.Config, error) {
+	return loadOnly("CRMSYNC_EVENT_RETENTION", "CRMSYNC_PAYLOAD_RETENTION")
 }

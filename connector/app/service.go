@@ -242,6 +242,7 @@ func (v *service) local() http.Handler {
 	a := &api{
 		ledger: v.store, now: time.Now, log: v.log, kind: v.cfg.CRM,
 		mapping: v.mapper,
+		kept:    func() (*config.Config, error) { return v.cfg, nil },
 		live: &live{
 			crm: v.dispatch.CRMState, owners: v.dispatch.Owners, ready: v.receiver.Ready, flush: v.receiver.Flush,
 		},

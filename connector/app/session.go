@@ -97,7 +97,7 @@ func (s *session) openFile(path string, a access) (*client, error) {
 	}
 	mapping, kind := mappingInForce()
 	api := &api{
-		ledger: store, now: time.Now, mapping: mapping, kind: kind,
+		ledger: store, now: time.Now, mapping: mapping, kind: kind, kept: retentionInForce,
 		log: slog.New(slog.DiscardHandler), // errors reach the caller of the command
 	}
 	return &client{http: &http.Client{Transport: localTransport{api.handler()}}, close: store.Close}, nil
