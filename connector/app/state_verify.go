@@ -13,6 +13,7 @@ import (
 // stateCommands hold what is done to the state itself.
 type stateCommands struct {
 	Backup      backupCommand      `cmd:"" help:"Write a verified copy, also while the connector runs."`
+	Export      exportCommand      `cmd:"" help:"Print all events and records as JSON, one a line."`
 	Prune       pruneCommand       `cmd:"" help:"Remove now what is kept no longer; the connector does so every hour."`
 	Verify      verifyCommand      `cmd:"" help:"Check the pages of the state file and everything that must hold between its entries."`
 	VerifyAlone verifyAloneCommand `cmd:"" hidden:"" help:"Check a stopped file in a process of its own; verify starts it."`
