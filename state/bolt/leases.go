@@ -137,9 +137,8 @@ func (l *leases) lookEverywhere(seq uint64) {
 
 // rest keeps the unsettled lanes of an event from claims until it is due.
 func (l *leases) rest(e *state.Event) {
-	m := unsettled(e)
 	for _, lane := range e.Lanes {
-		if maskOf(lane.Object)&m != 0 && e.NotBefore.After(l.resting[lane]) {
+		if !laneSettled(e, lane) && e.NotBefore.After(l.resting[lane]) {
 			l.resting[lane] = e.NotBefore
 		}
 	}
