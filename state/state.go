@@ -292,6 +292,13 @@ type RequeueResult struct {
 	Unknown        []string `json:"unknown,omitempty"`
 }
 
+// DiscardResult says what was discarded and why the rest was not.
+type DiscardResult struct {
+	Discarded int      `json:"discarded"`
+	NotDead   []string `json:"not_dead,omitempty"`
+	Unknown   []string `json:"unknown,omitempty"`
+}
+
 // PruneOptions say what may go.
 type PruneOptions struct {
 	EventsBefore   time.Time // lines of events settled before; zero prunes none

@@ -84,6 +84,11 @@ type Store interface {
 	// ids, a status nor a time is an error.
 	Requeue(ctx context.Context, o RequeueOptions) (RequeueResult, error)
 
+	// Discard ends dead events, by event or message ids, as skipped with
+	// ReasonDiscarded, settled now; reason becomes their error. Records and
+	// payload stay, so that Requeue can take it back.
+	Discard(ctx context.Context, ids []string, reason string) (DiscardResult, error)
+
 	// Prune removes old lines and payloads in small transactions. Payloads of
 	// dead and pending events, links and totals stay; a payload that stays keeps
 	// its line, because nothing else leads to it.

@@ -35,6 +35,7 @@ type ledger interface {
 	Event(ctx context.Context, id string) (state.Event, error)
 	Objects(ctx context.Context, f state.ObjectFilter) ([]state.Link, error)
 	Requeue(ctx context.Context, o state.RequeueOptions) (state.RequeueResult, error)
+	Discard(ctx context.Context, ids []string, reason string) (state.DiscardResult, error)
 	Verify(ctx context.Context) ([]state.Finding, error)
 	Backup(ctx context.Context, w io.Writer) error
 }
@@ -67,6 +68,7 @@ func (a *api) handler() http.Handler {
 		"GET /api/v1/status":       a.status,
 		"GET /api/v1/events/{id}":  a.event,
 		"POST /api/v1/replay":      a.replay,
+		"POST /api/v1/discard":     a.discard,
 		"GET /api/v1/state/verify": a.verify,
 		"POST /api/v1/state/prune": a.prune,
 	} {

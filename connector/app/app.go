@@ -23,6 +23,7 @@ type commands struct {
 	Explain explainCommand `cmd:"" help:"Tell one event's whole story, values included."`
 	Objects objectsCommand `cmd:"" help:"List which CRM record each user, organisation and call became."`
 	Replay  replayCommand  `cmd:"" help:"Queue stored events again."`
+	Discard discardCommand `cmd:"" help:"End dead events that will never be written."`
 	State   stateCommands  `cmd:"" help:"Look after the state file."`
 	Health  healthCommand  `cmd:"" help:"Ask the running connector whether it is ready, for probes."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -64,6 +64,10 @@ func (f *fakeLedger) Requeue(_ context.Context, o state.RequeueOptions) (state.R
 	return state.RequeueResult{Queued: len(o.IDs)}, f.err
 }
 
+func (f *fakeLedger) Discard(_ context.Context, ids []string, _ string) (state.DiscardResult, error) {
+	return state.DiscardResult{Discarded: len(ids)}, f.err
+}
+
 func (f *fakeLedger) Verify(context.Context) ([]state.Finding, error) { return f.findings, f.err }
 
 func (f *fakeLedger) Prune(_ context.Context, o state.PruneOptions) (state.PruneResult, error) {

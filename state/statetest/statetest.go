@@ -31,6 +31,7 @@ func Run(t *testing.T, h Harness) {
 		{"Links", linkTests},
 		{"Queries", queryTests},
 		{"Requeue", requeueTests},
+		{"Discard", discardTests},
 		{"Prune", pruneTests},
 		{"Lifecycle", lifecycleTests},
 	}
