@@ -79,9 +79,10 @@ type Dispatcher struct {
 	binding *state.Binding // of the account; nil until it is known
 
 	// Used by the goroutine of Run only.
-	streaks    map[crm.Object]streak
-	drainAfter time.Time
-	troubles   map[uint64]*trouble // by Seq, of pending events
+	streaks     map[crm.Object]streak
+	drainAfter  time.Time
+	lastArrival map[crm.Object]time.Time
+	troubles    map[uint64]*trouble // by Seq, of pending events
 
 	running sync.Mutex // held by Run
 }
@@ -103,6 +104,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		settleTime:  orDefault(o.SettleTime, 2*time.Minute),
 		gate:        newGate(),
 		streaks:     map[crm.Object]streak{},
+		lastArrival: map[crm.Object]time.Time{},
 		troubles:    map[uint64]*trouble{},
 	}
 	if d.metrics == nil {

@@ -180,6 +180,7 @@ func (w *writer) arrived(j *job) {
 		w.log.Info("writing resumes", keyObject, string(w.object), keyReason, reason)
 	}
 	w.vindicated(w.object)
+	w.lastArrival[w.object] = time.Now()
 	w.bury()
 	delete(w.streaks, w.object)
 	if j.task == taskArchive {
@@ -270,7 +271,7 @@ func (w *writer) bury() {
 func (w *writer) alone(j *job, e *crm.Error) {
 	e = w.scrubbed(e, j)
 	w.metrics.delivered(w.object, e.Kind.String())
-	if t := w.troubles[j.ev.Seq]; e.Code == crm.CodeSilentNoop && t != nil && t.own {
+	if t := w.troubles[j.ev.Seq]; e.Code == crm.CodeSilentNoop && t != nil && (t.own || w.takesOthers()) {
 		w.dead(j, state.ReasonRefused, e)
 		return
 	}
@@ -283,6 +284,13 @@ func (w *writer) alone(j *job, e *crm.Error) {
 	}
 	j.ev.records[j.lane.Lane].Error = e.Error()
 	w.postpone(j)
+}
+
+// takesOthers reports whether the CRM took records of the object lately, and
+// has not been held since.
+func (w *writer) takesOthers() bool {
+	last := w.lastArrival[w.object]
+	return !last.Before(w.gate.healthySince()) && time.Since(last) < retryMax
 }
 
 // reason words an error for status: the variable to look at, then the CRM.
