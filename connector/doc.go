@@ -12,8 +12,12 @@
 //	dispatcher.go  claim → round → settle, and the waits between
 //	round.go       decode and map what was claimed, collect outcomes
 //	plan.go        who wins, what is unchanged, what has to be written
-//	write.go       batches, halving, what each failure means
+//	targets.go     which links are wanted, and which may be left over
+//	write.go       records and what each failure of one means
+//	deliver.go     batches, halving, and what a failed request means
+//	conflict.go    values that another record holds
 //	links.go       links between records, those that wait included
+//	trouble.go     records that get no answer while others arrive
 //	gate.go        pauses, breaker, rate limit: whether writing makes sense now
 //
 // A failure is about one record (it ends dead, or tries again later), about one
