@@ -441,6 +441,23 @@ func TestDispatcher_EmailHeldByAnotherRecord(t *testing.T) {
 			"contact u2 map[deleted:false email:j@sales.example name:Other role:rep]",
 		)
 	})
+	t.Run("living: links made meanwhile do not forget it", func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.deliver(orgEvent("e0", "updated", "o1", 0, "Bright"), userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+		w.crm.before = func(op string, _ []string) error {
+			if op == "link contact company" {
+				return &crm.Error{Kind: crm.Invalid, Code: "LIMIT"}
+			}
+			return nil
+		}
+		w.deliver(userEvent("e2", "created", "u2", 2, "Other", "j@sales.example"))
+		w.crm.before = nil
+		w.deliver(userEvent("e3", "updated", "u2", 3, "Other", "j@sales.example")) // only the link is missing
+		w.deliver(userEvent("e4", "updated", "u1", 4, "Jonas", "new@sales.example"))
+		if rec := w.crm.get(crm.Contact, "u2"); rec.fields["email"] != "j@sales.example" {
+			t.Errorf("contact %+v", rec.fields)
+		}
+	})
 	t.Run("deleted: taken over", func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))

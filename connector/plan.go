@@ -204,7 +204,9 @@ func (r *round) written(j *job, rec *state.Record, link *state.Link) {
 	rec.RequestID = j.result.RequestID
 	link.RemoteID, link.Hash, link.Gone = j.result.RemoteID, j.hash, false
 	link.Adopted = link.Adopted || j.result.Action == crm.Adopted
-	link.Withheld = j.withheld
+	if j.task == taskWrite { // links alone say nothing about values
+		link.Withheld = j.withheld
+	}
 	r.keepTargets(j, link)
 	if j.link.Gone || j.link.RemoteID != "" && j.result.Action == crm.Created {
 		r.reborn[j.lane.Lane] = true

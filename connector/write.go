@@ -196,7 +196,7 @@ func (w *writer) accept(j *job) {
 	known := w.links[j.lane.Lane]
 	known.Lane, known.RemoteID, known.Gone = j.lane.Lane, j.result.RemoteID, false
 	known.Deleted = j.candidate.rec.Verb == mapping.Deleted
-	w.links[j.lane.Lane] = known // what is written after it can link to it, or take over from it
+	w.links[j.lane.Lane] = known // what is written after it can link to it, or take a value from it
 }
 
 // failed decides about a record that the CRM has an opinion about.
