@@ -123,6 +123,31 @@ type Linker interface {
 	Link(ctx context.Context, links []Link) ([]error, error)
 }
 
+// Change is what an upsert would do to one field, in the CRM's own notation.
+type Change struct {
+	Field string `json:"field"`
+	Old   string `json:"old"` // "" when the field is empty
+	New   string `json:"new"` // "" when the field would be cleared
+}
+
+// Preview is what an Upsert of one record would do now.
+type Preview struct {
+	Action   Action   // Created, Updated, Adopted or Unchanged
+	RemoteID string   // "" of a record that would be created
+	Changes  []Change // by field name; what would stay as it is is absent
+	// Err is nil or the *Error that the Upsert would give, as far as reading can
+	// tell, such as a Conflict with its Holder.
+	Err error
+}
+
+// Previewer is implemented by clients that can tell what an Upsert would do.
+type Previewer interface {
+	// Preview only reads. With a nil error the previews answer up to MaxBatch
+	// records one for one. Links and Unlinks are ignored, and so is what the
+	// records would do to each other.
+	Preview(ctx context.Context, object Object, records []Record) ([]Preview, error)
+}
+
 // Archiver is implemented by clients that can delete or archive records so
 // that a person can bring them back.
 type Archiver interface {
