@@ -27,6 +27,7 @@ type Config struct {
 	Options    any        // the chosen adapter's Options, filled; nil when it has none
 	Common     crm.Common // what every adapter understands
 	SettleTime time.Duration
+	DryRun     bool // write nothing to the CRM; events stay pending
 
 	Mapping     mapping.Config
 	GiveUpAfter time.Duration

@@ -137,6 +137,7 @@ func TestLoad_AppliesDefaults(t *testing.T) {
 		"common":           c.Common.RequestTimeout == 30*time.Second && c.Common.BatchSize == 0 && c.Common.RateLimit == crm.RateLimit{},
 		"authorities":      c.Common.RootCAs == nil,
 		"settle time":      c.SettleTime == 2*time.Minute,
+		"dry run":          !c.DryRun,
 		"time zone":        c.Mapping.TimeZone == time.UTC,
 		"duration unit":    c.Mapping.DurationUnit == time.Second,
 		"give up after":    c.GiveUpAfter == 24*time.Hour,
@@ -162,6 +163,7 @@ func TestLoad_ReadsValues(t *testing.T) {
 		"CRMSYNC_WEBHOOK_SECRETS":   goodSecret + " , " + goodSecret + ",",
 		"CRMSYNC_RATE_LIMIT":        "100/10s",
 		"CRMSYNC_BATCH_SIZE":        "25",
+		"CRMSYNC_DRY_RUN":           "true",
 		"CRMSYNC_PAYLOAD_RETENTION": "0",
 		"CRMSYNC_TIME_ZONE":         "Europe/Berlin",
 		"CRMSYNC_DURATION_UNIT":     "minutes",
@@ -169,7 +171,7 @@ func TestLoad_ReadsValues(t *testing.T) {
 		"CRMSYNC_FILTER_CALL":       `call.score > 1`,
 		"CRMSYNC_LOG_LEVEL":         "", // empty counts as unset
 	})
-	if c.AdminAddr != "" || len(c.WebhookSecrets) != 2 || c.PayloadRetention != 0 || c.Options != nil || c.CRM != "sandbox" {
+	if c.AdminAddr != "" || len(c.WebhookSecrets) != 2 || c.PayloadRetention != 0 || c.Options != nil || c.CRM != "sandbox" || !c.DryRun {
 		t.Errorf("unexpected: %+v", c)
 	}
 	if c.Common.RateLimit != (crm.RateLimit{Max: 100, Per: 10 * time.Second}) || c.Common.BatchSize != 25 {

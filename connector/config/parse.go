@@ -44,6 +44,7 @@ func (l *loader) parse() {
 	c.Common.RequestTimeout = l.duration(&in.RequestTimeout, 1, maxRequestTimeout)
 	c.Common.RateLimit = l.rateLimit(&in.RateLimit)
 	c.Common.RootCAs = l.rootCAs(&in.TLSCa)
+	c.DryRun = choose(l, &in.DryRun, map[string]bool{"true": true, "false": false})
 	c.SettleTime = l.duration(&in.SettleTime, 1, maxDuration)
 	if c.SettleTime > 0 && c.SettleTime < c.Common.RequestTimeout {
 		l.problem(in.SettleTime.variable, CodeConflict, "is below "+in.RequestTimeout.variable, "a create may be answered that late")

@@ -67,6 +67,7 @@ var mistakes = []struct {
 	{"unknown org policy", env("ORG_DELETED", "Mark"), "ORG_DELETED", config.CodeBadValue, "did you mean mark?"},
 	{"unknown log level", env("LOG_LEVEL", "warning"), "LOG_LEVEL", config.CodeBadValue, "debug, error, info, warn"},
 	{"unknown log format", env("LOG_FORMAT", "jsno"), "LOG_FORMAT", config.CodeBadValue, "did you mean json?"},
+	{"dry run in another word", env("DRY_RUN", "yes"), "DRY_RUN", config.CodeBadValue, "must be one of false, true"},
 	{"no token", env("HUBSPOT_TOKEN", "-"), "HUBSPOT_TOKEN", config.CodeMissing, "is required"},
 	{"token twice", env("HUBSPOT_TOKEN_FILE", "doc.go"), "HUBSPOT_TOKEN", config.CodeConflict, "CRMSYNC_HUBSPOT_TOKEN_FILE"},
 	{"token file is missing", env("HUBSPOT_TOKEN", "-", "HUBSPOT_TOKEN_FILE", marker), "HUBSPOT_TOKEN_FILE", config.CodeUnreadableFile, "does not exist"},

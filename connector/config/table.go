@@ -37,6 +37,7 @@ type input struct {
 	RateLimit      value `split_words:"true" name:"RATE_LIMIT" unset:"the CRM's own" group:"CRM" help:"Requests per time, such as 100/10s. off paces nothing; the CRM's refusals are respected all the same."`
 	SettleTime     value `split_words:"true" name:"SETTLE_TIME" default:"120s" group:"CRM" help:"Only for CRMs without upsert: how long after an unanswered create to look for the record. Not below the request timeout."`
 	TLSCa          value `split_words:"true" name:"TLS_CA" group:"CRM" help:"PEM file of a private certificate authority to trust beside the public ones."`
+	DryRun         value `split_words:"true" name:"DRY_RUN" default:"false" group:"CRM" help:"true for a rehearsal: accept, map, plan and read, write nothing: events stay pending, crmsync status and crmsync explain say what would be written."`
 
 	TimeZone     value `split_words:"true" name:"TIME_ZONE" default:"UTC" group:"Events" help:"Time zone of dates without a time, such as Europe/Berlin."`
 	DurationUnit value `split_words:"true" name:"DURATION_UNIT" default:"seconds" group:"Events" help:"Unit of call.stats.duration in the events: seconds, milliseconds or minutes."`
