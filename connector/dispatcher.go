@@ -63,11 +63,13 @@ type DispatcherOptions struct {
 
 // Dispatcher delivers pending events to the CRM, in rounds, one at a time.
 type Dispatcher struct {
-	store   state.Store
-	client  crm.Client
-	mapper  *mapping.Mapper
-	log     *slog.Logger
-	metrics *Metrics
+	store    state.Store
+	client   crm.Client
+	linker   crm.Linker   // nil when the client writes links with the record
+	archiver crm.Archiver // nil when the client cannot archive
+	mapper   *mapping.Mapper
+	log      *slog.Logger
+	metrics  *Metrics
 
 	policies    map[mapping.Kind]DeletePolicy
 	batch       int
@@ -111,6 +113,8 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		d.metrics = NewMetrics(nil)
 	}
 	d.owners = &ownerTable{}
+	d.linker, _ = o.Client.(crm.Linker)
+	d.archiver, _ = o.Client.(crm.Archiver)
 	return d
 }
 

@@ -23,7 +23,6 @@ type edge struct {
 // that write links with the record have done so already.
 func (w *writer) writeLinks(ctx context.Context, jobs []*job) {
 	var edges []*edge
-	_, separate := w.client.(crm.Linker)
 	for _, j := range jobs {
 		if j.result.Action == crm.Created || j.result.RemoteID != j.link.RemoteID || j.ev.Force {
 			j.remakeLinks() // a new record has none, whatever we remember
@@ -32,14 +31,14 @@ func (w *writer) writeLinks(ctx context.Context, jobs []*job) {
 			j.drops = nil
 		}
 		for _, t := range w.missing(j) {
-			if separate {
+			if w.linker != nil {
 				edges = append(edges, w.edge(j, t, false))
 			} else {
 				j.made(t.Lane)
 			}
 		}
 		for _, t := range w.known(j.drops) {
-			if separate {
+			if w.linker != nil {
 				edges = append(edges, w.edge(j, t, true))
 			} else {
 				j.dropped(t.Lane)
@@ -77,8 +76,7 @@ func (j *job) dropped(target state.Lane) {
 // sendEdges sends links grouped as a Linker wants them: removals first, so
 // that a limit of one link per record does not refuse its successor.
 func (r *round) sendEdges(ctx context.Context, edges []*edge) {
-	linker, ok := r.client.(crm.Linker)
-	if !ok {
+	if r.linker == nil {
 		return
 	}
 	type group struct {
@@ -104,11 +102,11 @@ func (r *round) sendEdges(ctx context.Context, edges []*edge) {
 		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
 	})
 	for _, g := range keys {
-		r.linkDelivery(g.from, linker).run(ctx, groups[g])
+		r.linkDelivery(g.from).run(ctx, groups[g])
 	}
 }
 
-func (r *round) linkDelivery(object crm.Object, linker crm.Linker) *delivery[*edge] {
+func (r *round) linkDelivery(object crm.Object) *delivery[*edge] {
 	return &delivery[*edge]{
 		gate: r.gate, object: object, max: max(r.client.Properties().MaxLinks, 1),
 		lane: func(e *edge) state.Lane { return e.record },
@@ -117,7 +115,7 @@ func (r *round) linkDelivery(object crm.Object, linker crm.Linker) *delivery[*ed
 			for i, e := range edges {
 				links[i] = e.Link
 			}
-			return linker.Link(ctx, links)
+			return r.linker.Link(ctx, links)
 		},
 		reason:  func(edges []*edge, e *crm.Error) string { return scrubbedLink(e, edges...).Error() },
 		arrived: r.linked,
@@ -237,7 +235,7 @@ func (d *Dispatcher) drain(ctx context.Context) (more bool, err error) {
 			edges = append(edges, e)
 		}
 	}
-	if _, ok := d.client.(crm.Linker); ok {
+	if d.linker != nil {
 		r.sendEdges(ctx, edges)
 	} else {
 		r.upsertEdges(ctx, edges)
@@ -276,7 +274,7 @@ func (r *round) upsertEdges(ctx context.Context, edges []*edge) {
 				own = append(own, e)
 			}
 		}
-		d := r.linkDelivery(object, nil)
+		d := r.linkDelivery(object)
 		d.max = r.batchSize()
 		d.send = func(ctx context.Context, edges []*edge) ([]error, error) {
 			records := make([]crm.Record, len(edges))

@@ -124,8 +124,7 @@ func (r *round) takesAway(c *candidate, link state.Link) bool {
 	if c.rec.Verb != mapping.Deleted {
 		return false
 	}
-	_, can := r.client.(crm.Archiver)
-	return link.Gone || (can && !link.Adopted && r.deletePolicy(c.ev.decoded.Kind) == DeleteArchive)
+	return link.Gone || (r.archiver != nil && !link.Adopted && r.deletePolicy(c.ev.decoded.Kind) == DeleteArchive)
 }
 
 // hashOf tells whether two plans of a record are the same. It covers the keys

@@ -142,7 +142,7 @@ func (w *writer) sendUpsert(ctx context.Context, jobs []*job) ([]error, error) {
 	for i, j := range jobs {
 		records[i] = j.rec
 		j.ev.attempted = true
-		if _, separate := w.client.(crm.Linker); !separate {
+		if w.linker == nil {
 			records[i].Links, records[i].Unlinks = w.refs(w.missing(j)), w.refs(w.known(j.drops))
 		}
 	}
@@ -165,7 +165,7 @@ func (w *writer) sendArchive(ctx context.Context, jobs []*job) ([]error, error) 
 	for i, j := range jobs {
 		refs[i] = crm.Ref{Object: w.object, Key: j.lane.Key, RemoteID: j.link.RemoteID}
 	}
-	return w.client.(crm.Archiver).Archive(ctx, w.object, refs)
+	return w.archiver.Archive(ctx, w.object, refs)
 }
 
 // arrived notes that the CRM took a job, which also says something about those
