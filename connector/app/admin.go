@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -65,12 +66,29 @@ func adminHandler(local, metrics http.Handler, token string) http.Handler {
 func sameSiteOnly(h http.Handler) http.Handler {
 	unsafe := http.NewCrossOriginProtection().Handler(h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+		if crossSite(r) {
 			plain(w, http.StatusForbidden, "cross-site request refused")
 			return
 		}
 		unsafe.ServeHTTP(w, r)
 	})
+}
+
+// crossSite reports whether a page of another site asks. Browsers that do not
+// say so name its origin, as with every request that could show it the answer.
+func crossSite(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "cross-site":
+		return r.Header.Get("Sec-Fetch-Mode") != "navigate"
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	site, err := url.Parse(origin)
+	return err != nil || !strings.EqualFold(site.Host, r.Host) // "null" has no host
 }
 
 // bearerOnly asks for the token.

@@ -54,6 +54,11 @@ func TestAdmin_CrossSite(t *testing.T) {
 		{"sibling domain", "POST", replay, map[string]string{"Sec-Fetch-Site": "same-site"}, true},
 		{"old browser, other origin", "POST", replay, map[string]string{"Origin": "https://evil.example"}, true},
 		{"script of another site", "GET", "/api/v1/status", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, true},
+		{"old browser, other origin reads", "GET", "/api/v1/status", map[string]string{"Origin": "https://evil.example"}, true},
+		{"sandboxed frame reads", "GET", "/api/v1/status", map[string]string{"Origin": "null"}, true},
+		{"other port reads", "GET", "/api/v1/status", map[string]string{"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}, true},
+		{"old browser, our own page reads", "GET", "/api/v1/status", map[string]string{"Origin": "http://LOCALHOST:8081"}, false},
+		{"our own page behind a proxy reads", "GET", "/api/v1/status", map[string]string{"Origin": "https://admin.example", "Sec-Fetch-Site": "same-origin"}, false},
 		{"link on another site", "GET", "/api/v1/status", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, false},
 	}
 	for _, tt := range tests {
