@@ -72,13 +72,21 @@ func backupState(ctx context.Context, path, to string) (size int64, err error) {
 		first := v.Findings[0]
 		return 0, fmt.Errorf("the copy is not sound and was removed: %s: %s; crmsync state verify tells more", first.Code, printable(first.Message))
 	}
-	if err := mustNotExist(to); err != nil { // another backup was faster
-		return 0, err
-	}
-	if err := os.Rename(part, to); err != nil {
+	if err := place(part, to); err != nil {
 		return 0, err
 	}
 	return size, syncDir(filepath.Dir(to))
+}
+
+// place gives the file part the name to, unless another backup was faster.
+func place(part, to string) error {
+	if err := os.Link(part, to); err == nil {
+		return os.Remove(part)
+	}
+	if err := mustNotExist(to); err != nil {
+		return err
+	}
+	return os.Rename(part, to) // a file system without hard links
 }
 
 // copyMode keeps the copy, which holds what the webhooks said of people, to
