@@ -72,8 +72,9 @@ func (s *Server) AddRecord(object string, properties map[string]string) (id stri
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.opts.Now().UTC()
-	r := &record{id: s.newID(), values: merge(nil, properties), createdAt: now, updatedAt: now}
-	s.mustTable(object).put(r)
+	t := s.mustTable(object)
+	r := &record{id: s.newID(), values: t.merge(nil, properties), createdAt: now, updatedAt: now}
+	t.put(r)
 	s.writes++
 	return r.id
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // write creates a record, or updates before when that is not nil. undo takes
@@ -15,7 +16,7 @@ func (s *Server) write(c *call, before *record, values map[string]string) (r *re
 	if e := t.checkRequired(before, values); e != nil {
 		return nil, nil, e
 	}
-	after := merge(before, values)
+	after := t.merge(before, values)
 	if c.version == version202609 {
 		if wrong := t.checkRules(before, after); len(wrong) > 0 {
 			return nil, nil, invalidValues(s.opts.PackedErrors, wrong)
@@ -40,7 +41,7 @@ func (s *Server) write(c *call, before *record, values map[string]string) (r *re
 
 // merge returns the values of before with new ones set over them; an empty one
 // clears.
-func merge(before *record, values map[string]string) map[string]string {
+func (t *table) merge(before *record, values map[string]string) map[string]string {
 	after := map[string]string{}
 	if before != nil {
 		after = maps.Clone(before.values)
@@ -51,13 +52,31 @@ func merge(before *record, values map[string]string) map[string]string {
 			delete(after, name)
 		case name == "lifecyclestage" && !isForward(after[name], value):
 			// HubSpot says nothing and keeps the later stage.
-		case name == "email":
-			after[name] = folded(value)
 		default:
-			after[name] = value
+			after[name] = t.stored(name, value)
 		}
 	}
 	return after
+}
+
+// stored is a value in the form in which it is answered, whatever the form in
+// which it came.
+func (t *table) stored(name, value string) string {
+	p := t.properties[name]
+	switch {
+	case name == "email":
+		return folded(value)
+	case p == nil:
+		return value
+	}
+	at, isTime := parseTime(value)
+	switch {
+	case isTime && p.Type == "date":
+		return at.Format(time.DateOnly)
+	case isTime && p.Type == "datetime":
+		return at.Format("2006-01-02T15:04:05.999Z") // a whole second has no fraction
+	}
+	return value
 }
 
 // lifecycle lists the stages; a contact never goes back unless it is cleared.
