@@ -14,15 +14,29 @@ import (
 const (
 	firstNameProperty = "firstname"
 	lastNameProperty  = "lastname"
+	// furtherAddresses are those that a contact has beside its email, apart by
+	// semicolons. HubSpot keeps them unique too.
+	furtherAddresses = "hs_additional_emails"
 )
 
 // holder is the record that holds a value which one of ours needs.
 type holder struct {
-	id, key   string // key is "" for a record that is not ours
-	email     string
-	names     map[string]string // firstname, lastname as they are now
+	id, key   string            // key is "" for a record that is not ours
+	props     map[string]string // as they are now
 	ambiguous bool              // several records match
 }
+
+// addresses are those of a contact, as they are compared.
+func (h *holder) addresses() []string {
+	all := []string{folded(h.props[emailProperty])}
+	for address := range strings.SplitSeq(h.props[furtherAddresses], ";") {
+		all = append(all, folded(address))
+	}
+	return all
+}
+
+// folded unifies what HubSpot does not tell apart in an address.
+func folded(address string) string { return strings.ToLower(strings.TrimSpace(address)) }
 
 // conflicts are the writes that are refused because a value is taken.
 func conflicts(ws []*write) []*write {
@@ -81,7 +95,7 @@ func (b *batch) decide(ws []*write, holders map[*write]*holder) decision {
 		case h.key == "" && claimed[h.id] == "" && b.adoptable(w):
 			claimed[h.id] = w.record.Key
 			w.target = h.id
-			w.dropNames(h.names) // a name that a person gave it stays
+			w.dropNames(h.props) // a name that a person gave it stays
 			d.nobodys = append(d.nobodys, w)
 		default:
 			b.report(w, cmp.Or(h.key, claimed[h.id]), h.id)
@@ -99,8 +113,8 @@ func (b *batch) adoptable(w *write) bool {
 
 // dropNames leaves the names alone that are not empty now.
 func (w *write) dropNames(now map[string]string) {
-	for name, value := range now {
-		if value != "" {
+	for _, name := range []string{firstNameProperty, lastNameProperty} {
+		if now[name] != "" {
 			delete(w.props, name)
 		}
 	}
@@ -154,9 +168,9 @@ func (b *batch) findHolders(ctx context.Context, ws []*write) (map[*write]*holde
 
 // lookup is one way to find a record.
 type lookup struct {
-	property string                 // "" reads by record id
-	value    func(w *write) string  // what to look for; "" when w has none
-	of       func(h *holder) string // the same of what was found
+	property string                   // "" reads by record id
+	value    func(w *write) string    // what to look for; "" when w has none
+	of       func(h *holder) []string // by what a record may have been found
 }
 
 func (b *batch) lookups() []lookup {
@@ -166,13 +180,13 @@ func (b *batch) lookups() []lookup {
 				return h.RemoteID
 			}
 			return ""
-		}, func(h *holder) string { return h.id }},
+		}, func(h *holder) []string { return []string{h.id} }},
 		{emailProperty, func(w *write) string {
 			if !b.adoptable(w) {
 				return ""
 			}
-			return strings.ToLower(w.props[emailProperty])
-		}, func(h *holder) string { return strings.ToLower(h.email) }},
+			return folded(w.props[emailProperty])
+		}, (*holder).addresses},
 		b.byKey(),
 	}
 }
@@ -180,7 +194,7 @@ func (b *batch) lookups() []lookup {
 func (b *batch) byKey() lookup {
 	return lookup{b.c.idProperty,
 		func(w *write) string { return w.record.Key },
-		func(h *holder) string { return h.key }}
+		func(h *holder) []string { return []string{h.key} }}
 }
 
 // read returns the records found, by the value they were looked for with.
@@ -190,11 +204,8 @@ func (b *batch) read(ctx context.Context, l lookup, wanted map[string][]*write) 
 	}
 	body := readBody{
 		IDProperty:            l.property,
-		Properties:            []string{b.c.idProperty, firstNameProperty, lastNameProperty, emailProperty},
+		Properties:            b.needed(),
 		PropertiesWithHistory: []string{},
-	}
-	if b.object != crm.Contact {
-		body.Properties = body.Properties[:1]
 	}
 	for id := range wanted {
 		body.Inputs = append(body.Inputs, ident{id})
@@ -206,6 +217,9 @@ func (b *batch) read(ctx context.Context, l lookup, wanted map[string][]*write) 
 	if err != nil {
 		return nil, err
 	}
+	if answer.Results == nil && answer.Errors == nil {
+		return nil, b.c.foreign(op, r) // nobody is never concluded from silence
+	}
 	for _, p := range answer.Errors {
 		if e := b.c.itemError(op, r, p); e.Kind != crm.NotFound {
 			return nil, e
@@ -214,29 +228,42 @@ func (b *batch) read(ctx context.Context, l lookup, wanted map[string][]*write) 
 	return b.holders(l, wanted, answer.Results), nil
 }
 
+// needed are the properties to read: those that decide who holds what, and more
+// when b wants to see them.
+func (b *batch) needed() []string {
+	names := []string{b.c.idProperty}
+	if b.object == crm.Contact {
+		names = append(names, firstNameProperty, lastNameProperty, emailProperty, furtherAddresses)
+	}
+	for _, name := range b.shown {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (b *batch) holders(l lookup, wanted map[string][]*write, results []object) map[string]*holder {
 	found := map[string]*holder{}
 	for _, res := range results {
-		h := &holder{
-			id:    string(res.ID),
-			key:   string(res.Properties[b.c.idProperty]),
-			email: string(res.Properties[emailProperty]),
-			names: map[string]string{
-				firstNameProperty: string(res.Properties[firstNameProperty]),
-				lastNameProperty:  string(res.Properties[lastNameProperty]),
-			},
+		h := &holder{id: string(res.ID), key: string(res.Properties[b.c.idProperty]), props: map[string]string{}}
+		for name, value := range res.Properties {
+			h.props[name] = string(value)
 		}
 		if h.id == "" {
 			continue
 		}
-		value := l.of(h)
-		if wanted[value] == nil && len(wanted) == 1 && l.property == emailProperty {
-			value = slices.Collect(maps.Keys(wanted))[0] // found by a second address
+		values := slices.DeleteFunc(l.of(h), func(v string) bool { return wanted[v] == nil })
+		if len(values) == 0 && len(wanted) == 1 && l.property == emailProperty {
+			values = slices.Collect(maps.Keys(wanted)) // an address that it does not show
 		}
-		if other := found[value]; other != nil && other.id != h.id {
-			h.ambiguous = true
+		for _, value := range values {
+			if other := found[value]; other != nil && (other.ambiguous || other.id != h.id) {
+				found[value] = &holder{id: h.id, ambiguous: true}
+			} else {
+				found[value] = h
+			}
 		}
-		found[value] = h
 	}
 	return found
 }
@@ -258,7 +285,7 @@ func (b *batch) keepNames(ctx context.Context) error {
 	}
 	for key, h := range holders {
 		for _, w := range wanted[key] {
-			w.dropNames(h.names)
+			w.dropNames(h.props)
 		}
 	}
 	return nil

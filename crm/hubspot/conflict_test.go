@@ -35,8 +35,8 @@ func TestConflict_AdoptsAContactOfNobodys(t *testing.T) {
 		answer: `{"results":[{"id":"58817","objectWriteTraceId":"t0"}]}`,
 	}
 	byEmail, byID := read, read
-	byEmail.body = `{"idProperty":"email","properties":["crmsync_id","firstname","lastname","email"],"propertiesWithHistory":[],"inputs":[{"id":"jonas@b.example"}]}`
-	byID.body = `{"properties":["crmsync_id","firstname","lastname","email"],"propertiesWithHistory":[],"inputs":[{"id":"58817"}]}`
+	byEmail.body = `{"idProperty":"email","properties":["crmsync_id","firstname","lastname","email","hs_additional_emails"],"propertiesWithHistory":[],"inputs":[{"id":"jonas@b.example"}]}`
+	byID.body = `{"properties":["crmsync_id","firstname","lastname","email","hs_additional_emails"],"propertiesWithHistory":[],"inputs":[{"id":"58817"}]}`
 	for name, test := range map[string]struct {
 		refusal exchange
 		read    exchange
@@ -61,7 +61,7 @@ func TestConflict_OneReadForAllOfABatch(t *testing.T) {
 		exchange{status: 207, answer: `{"results":[{"id":"1","new":true,"objectWriteTraceId":"t1"}],"errors":[` + conflict("t2", "") + `,` + conflict("t0", "") + `]}`},
 		exchange{
 			want: readContacts,
-			body: `{"idProperty":"email","properties":["crmsync_id","firstname","lastname","email"],"propertiesWithHistory":[],
+			body: `{"idProperty":"email","properties":["crmsync_id","firstname","lastname","email","hs_additional_emails"],"propertiesWithHistory":[],
 				"inputs":[{"id":"jonas@b.example"},{"id":"lena@b.example"}]}`,
 			answer: `{"results":[{"id":"70","properties":{"crmsync_id":"other","email":"lena@b.example"}},{"id":"71","properties":{"email":"jonas@b.example"}}]}`,
 		},
@@ -89,7 +89,7 @@ func TestConflict_OurOwnRecordIsUpdated(t *testing.T) {
 			{status: 207, answer: `{"errors":[{"category":"VALIDATION_ERROR","context":{"objectWriteTraceId":["t0"]},
 				"errors":[{"code":"CONFLICTING_UNIQUE_VALUE","context":{"propertyName":["crmsync_id"]}}]}]}`},
 			{want: readContacts, answer: `{"results":[{"id":"5","properties":{"crmsync_id":"k0","email":"old@b.example"}}]}`,
-				body: `{"idProperty":"crmsync_id","properties":["crmsync_id","firstname","lastname","email"],"propertiesWithHistory":[],"inputs":[{"id":"k0"}]}`},
+				body: `{"idProperty":"crmsync_id","properties":["crmsync_id","firstname","lastname","email","hs_additional_emails"],"propertiesWithHistory":[],"inputs":[{"id":"k0"}]}`},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,6 +40,7 @@ type batch struct {
 	c      *Client
 	object crm.Object
 	writes []*write
+	shown  []string // properties to read beside those that settle conflicts
 }
 
 // write is one record on its way into the CRM.

@@ -175,7 +175,7 @@ func TestUpsert_AdoptedContactsKeepTheirNames(t *testing.T) {
 	c := newTestClient(t,
 		exchange{
 			want: "POST /crm/objects/2026-09/contacts/batch/read",
-			body: `{"idProperty":"crmsync_id","properties":["crmsync_id","firstname","lastname","email"],"propertiesWithHistory":[],
+			body: `{"idProperty":"crmsync_id","properties":["crmsync_id","firstname","lastname","email","hs_additional_emails"],"propertiesWithHistory":[],
 				"inputs":[{"id":"k0"},{"id":"k1"}]}`,
 			status: 207,
 			answer: `{"results":[{"id":"7","properties":{"crmsync_id":"k0","firstname":null,"lastname":"Webber"}}],
