@@ -71,6 +71,9 @@ type Adapter struct {
 	Options any
 	// Preset is the default mapping, as the lines of an environment file.
 	Preset string
+	// MaxBatch is the most records that the CRM takes in one request, 0 when
+	// it has no limit of its own.
+	MaxBatch int
 }
 
 // Validator is implemented by options that know what is wrong with them.

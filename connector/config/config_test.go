@@ -39,7 +39,7 @@ const goodSecret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 func options() config.LoadOptions {
 	return config.LoadOptions{
 		Adapters: []config.Adapter{
-			{Name: "hubspot", Options: &fakeOptions{}, Preset: preset},
+			{Name: "hubspot", Options: &fakeOptions{}, Preset: preset, MaxBatch: 100},
 			{Name: "sandbox", Preset: preset},
 			{Name: "other", Options: &fakeOptions{}},
 		},
@@ -239,13 +239,29 @@ func TestLoad_ReadsSecretsFromFiles(t *testing.T) {
 	}
 }
 
+func TestLoad_ReadsFilesAsEditorsWriteThem(t *testing.T) {
+	for _, text := range []string{"tok", "tok\n", "tok\r\n", "\ufefftok\r\n", "\ntok\n\n"} {
+		c := loadGood(t, env("HUBSPOT_TOKEN", "-", "HUBSPOT_TOKEN_FILE", writeFile(t, text)))
+		if got := c.Options.(*fakeOptions).Token; got != "tok" {
+			t.Errorf("%q: token = %q", text, got)
+		}
+	}
+}
+
 func TestLoad_WarnsOfOtherCRMs(t *testing.T) {
-	c := loadGood(t, map[string]string{"CRMSYNC_OTHER_TOKEN": "x", "CRMSYNC_OTHER_BASE_URL": "http://crm.example.com"})
+	c := loadGood(t, map[string]string{
+		"CRMSYNC_OTHER_TOKEN": "x", "CRMSYNC_OTHER_BASE_URL": "http://crm.example.com",
+		"CRMSYNC_SALESFORCE_LOGIN_URL": "x", "CRMSYNC_REST_CONTACT_PATH": "x", "CRMSYNC_PIPEDRIVE_TOKEN_FILE": "x",
+		"CRMSYNC_DYNAMICS_URL": "", // empty counts as unset
+	})
 	var got []string
 	for _, w := range c.Warnings {
 		got = append(got, w.Variable+" "+w.Code)
 	}
-	want := []string{"CRMSYNC_OTHER_BASE_URL other_crm", "CRMSYNC_OTHER_TOKEN other_crm"}
+	want := []string{
+		"CRMSYNC_OTHER_BASE_URL other_crm", "CRMSYNC_OTHER_TOKEN other_crm",
+		"CRMSYNC_PIPEDRIVE_TOKEN_FILE other_crm", "CRMSYNC_REST_CONTACT_PATH other_crm", "CRMSYNC_SALESFORCE_LOGIN_URL other_crm",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got warnings %v, want %v", got, want)
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"crmsync/crm"
 	"crmsync/mapping"
@@ -78,8 +79,12 @@ func (l *loader) load() {
 	l.resolveInput()
 	l.parse()
 	adapter := l.chooseAdapter()
+	l.cfg.Common.BatchSize = l.batchSize(adapter)
 	l.mapFields(adapter)
 	l.fillOptions(adapter)
+	if adapter == nil {
+		l.probeAdapters()
+	}
 	l.warnOtherCRMs(adapter)
 	l.rememberMapping()
 }
@@ -148,17 +153,18 @@ func quoted(text string) bool {
 // secret that was put into the wrong variable.
 func (l *loader) readFile(variable, path string) string {
 	text, err := readLimited(path)
+	text = strings.TrimPrefix(text, "\ufeff") // as editors on Windows write it
 	switch {
 	case err == nil && strings.TrimSpace(text) != "":
 		return text
 	case err == nil:
-		l.problem(variable, CodeUnreadableFile, "names an empty file", "")
+		l.problem(variable, CodeUnreadableFile, "names an empty file", "write the value into the file")
 	case errors.Is(err, fs.ErrNotExist):
 		l.problem(variable, CodeUnreadableFile, "names a file that does not exist", "check the path and, in a container, its mounts")
 	case errors.Is(err, fs.ErrPermission):
 		l.problem(variable, CodeUnreadableFile, "names a file that this user may not read", "check its owner and mode")
 	case errors.Is(err, errTooLarge):
-		l.problem(variable, CodeUnreadableFile, "names a file of more than 1 MiB", "")
+		l.problem(variable, CodeUnreadableFile, "names a file of more than 1 MiB", "check the path: it must hold the value and nothing else")
 	default:
 		l.problem(variable, CodeUnreadableFile, "names a file that cannot be read", "it must be a regular file")
 	}
@@ -167,8 +173,10 @@ func (l *loader) readFile(variable, path string) string {
 
 var errTooLarge = errors.New("file too large")
 
+// readLimited reads a file of at most maxFile bytes. A pipe that nobody writes
+// to is an empty file and holds nothing up.
 func readLimited(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
 	}
@@ -182,18 +190,19 @@ func readLimited(path string) (string, error) {
 
 // chooseAdapter returns the adapter that CRMSYNC_CRM names, or nil.
 func (l *loader) chooseAdapter() *Adapter {
-	v := &l.in.CRM
-	if v.text == "" {
-		l.missing(v, "set it to one of "+strings.Join(adapterNames(l.Adapters), ", "))
-		return nil
+	v, names := &l.in.CRM, adapterNames(l.Adapters)
+	i := slices.Index(names, v.text)
+	switch {
+	case v.text == "":
+		l.missing(v, "set it to one of "+strings.Join(names, ", "))
+	case i >= 0:
+		l.cfg.CRM = v.text
+		return &l.Adapters[i]
+	case slices.Contains(knownCRMs, v.text):
+		l.problem(v.name(), CodeUnsupported, "names a CRM that this version does not support", "set it to one of "+strings.Join(names, ", "))
+	default:
+		l.notOneOf(v, names)
 	}
-	for i, a := range l.Adapters {
-		if a.Name == v.text {
-			l.cfg.CRM = a.Name
-			return &l.Adapters[i]
-		}
-	}
-	l.notOneOf(v, adapterNames(l.Adapters))
 	return nil
 }
 
@@ -223,7 +232,7 @@ func (l *loader) fillOptions(a *Adapter) {
 			l.checkURL(v)
 		}
 		if v.mandatory && v.text == "" {
-			l.missing(v, "")
+			l.missing(v, v.remedy())
 		}
 		if v.key {
 			l.keepKey(v)
@@ -231,29 +240,35 @@ func (l *loader) fillOptions(a *Adapter) {
 		options.Field(i).SetString(v.text)
 	}
 	l.cfg.Options = a.Options
+	l.validate(a)
+}
+
+// validate adds what the filled options know to be wrong with themselves.
+func (l *loader) validate(a *Adapter) {
 	v, ok := a.Options.(Validator)
 	if !ok {
 		return
 	}
+	remedies := map[string]string{}
+	for _, row := range a.settings() {
+		remedies[row.variable] = row.remedy()
+	}
 	for _, e := range v.Validate() {
 		if variable := a.prefix() + e.Name; !l.problems.has(variable) {
-			l.problem(variable, CodeBadValue, e.Message, "")
+			l.problem(variable, CodeBadValue, e.Message, remedies[variable])
 		}
 	}
 }
 
-// warnOtherCRMs names the variables of adapters that are not in use.
-func (l *loader) warnOtherCRMs(chosen *Adapter) {
-	if chosen == nil {
-		return
-	}
-	for _, a := range l.Adapters {
-		if a.Name == chosen.Name {
-			continue
-		}
-		for _, variable := range variables(a.settings()) {
-			if l.env[variable] != "" {
-				l.warn(variable, CodeOtherCRM, "belongs to "+a.Name+" and is not used", "")
+// probeAdapters looks for mistakes in what is set for any CRM, when none is
+// chosen: all of them are to be found in one run.
+func (l *loader) probeAdapters() {
+	for i := range l.Adapters {
+		probe := newLoader(LoadOptions{}, l.env)
+		probe.fillOptions(&l.Adapters[i])
+		for _, p := range probe.problems {
+			if l.env[p.Variable] != "" { // what is missing is not known yet
+				l.problems = append(l.problems, p)
 			}
 		}
 	}

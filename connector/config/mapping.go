@@ -20,6 +20,11 @@ const (
 	maxName     = 128
 )
 
+const (
+	remedyPreset  = "this is a mistake of crmsync: please report it"
+	remedyMapFile = `it must be like {"contact": {"field": "expression"}, "activity": {…}, "company": {…}}`
+)
+
 // mapFields fills Config.Mapping.Fields. Later layers replace earlier ones field
 // by field: the preset, the file, then the variables of each object.
 func (l *loader) mapFields(a *Adapter) {
@@ -42,12 +47,12 @@ func (l *loader) objectVariables() map[crm.Object]*value {
 func (l *loader) presetFields(a *Adapter) {
 	lines, err := parseEnvFile(a.Preset)
 	if err != nil {
-		l.problem(l.in.CRM.variable, CodeUnsupported, fmt.Sprintf("has a broken preset: %v", err), "")
+		l.problem(l.in.CRM.variable, CodeUnsupported, fmt.Sprintf("has a broken preset: %v", err), remedyPreset)
 	}
 	for _, line := range lines {
 		object, field, ok := cutFieldVariable(line.name)
 		if !ok || line.value == "" {
-			l.problem(l.in.CRM.variable, CodeUnsupported, "has a preset that sets "+line.name, "")
+			l.problem(l.in.CRM.variable, CodeUnsupported, "has a preset that sets "+line.name, remedyPreset)
 			continue
 		}
 		l.set(object, field, mapping.Expression{Source: strings.TrimSpace(line.value), Variable: line.name})
@@ -89,18 +94,18 @@ func (l *loader) fileFields() {
 	}
 	objects, err := members[json.RawMessage]([]byte(text))
 	if err != nil {
-		l.problem(v.variable, CodeUnreadableFile, "names a file that "+err.Error(), "")
+		l.problem(v.variable, CodeUnreadableFile, "names a file that "+err.Error(), remedyMapFile)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
 		object := crm.Object(name)
 		if !slices.Contains(crm.Objects(), object) {
-			l.problem(v.variable, CodeUnreadableFile, "names a file with a member that is none of activity, company, contact", "")
+			l.problem(v.variable, CodeUnreadableFile, "names a file with a member that is none of activity, company, contact", remedyMapFile)
 			continue
 		}
 		fields, err := members[string](objects[name])
 		if err != nil {
-			l.problem(v.variable, CodeUnreadableFile, "names a file whose member "+name+" "+err.Error(), "")
+			l.problem(v.variable, CodeUnreadableFile, "names a file whose member "+name+" "+err.Error(), remedyMapFile)
 		}
 		l.setAll(object, fields, v.variable)
 	}
@@ -145,7 +150,7 @@ func (l *loader) jsonFields(object crm.Object, v *value, single map[string]mappi
 func (l *loader) setAll(object crm.Object, fields map[string]string, variable string) {
 	for field, source := range fields {
 		if !validName(field) {
-			l.problem(variable, CodeBadValue, "has a member for "+string(object)+" that cannot be the name of a field", "")
+			l.problem(variable, CodeBadValue, "has a member for "+string(object)+" that cannot be the name of a field", "a name has 1 to 128 characters, no blanks among them")
 			continue
 		}
 		l.set(object, field, mapping.Expression{Source: strings.TrimSpace(source), Variable: variable})
@@ -162,7 +167,7 @@ func (l *loader) fieldVariables(object crm.Object) map[string]mapping.Expression
 			continue
 		}
 		if !validName(field) {
-			l.problem(name, CodeUnknownVariable, "does not end with the name of a field", "")
+			l.problem(name, CodeUnknownVariable, "does not end with the name of a field", "for example "+fieldPrefix(object)+"email")
 			continue
 		}
 		out[field] = mapping.Expression{Source: strings.TrimSpace(text), Variable: name}

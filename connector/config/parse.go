@@ -7,11 +7,13 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // images without zone files must know every zone
+	"unicode/utf8"
 
 	"crmsync/crm"
 	"crmsync/mapping"
@@ -20,10 +22,11 @@ import (
 const (
 	// maxWebhookBytes is the memory that all webhooks together may take.
 	maxWebhookBytes   = 64 << 20
-	maxBatchSize      = 10_000
+	maxBatchSize      = 10_000 // of a CRM that names none
 	maxRateLimit      = 1_000_000
 	maxRequestTimeout = 10 * time.Minute
 	maxDuration       = 100 * 365 * 24 * time.Hour // times far ahead must not overflow
+	minAdminToken     = 16                         // characters; fewer can be guessed over the network
 )
 
 // parse turns the texts of input into members of the Config, except for the
@@ -33,21 +36,19 @@ func (l *loader) parse() {
 	c.ListenAddr = l.address(&in.ListenAddr)
 	c.WebhookSecrets = l.secrets(&in.WebhookSecrets)
 	c.WebhookMaxBytes = l.integer(&in.WebhookMaxBytes, maxWebhookBytes)
-	c.AdminToken = Secret(in.AdminToken.text)
 	l.parseAdmin()
 
 	c.State = l.path(&in.State)
 	c.EventRetention = l.duration(&in.EventRetention, 1, maxDuration)
 	c.PayloadRetention = l.duration(&in.PayloadRetention, 0, maxDuration)
 
-	c.Common.BatchSize = int(l.integer(&in.BatchSize, maxBatchSize))
 	c.Common.RequestTimeout = l.duration(&in.RequestTimeout, 1, maxRequestTimeout)
 	c.Common.RateLimit = l.rateLimit(&in.RateLimit)
 	c.Common.RootCAs = l.rootCAs(&in.TLSCa)
-	c.DryRun = choose(l, &in.DryRun, map[string]bool{"true": true, "false": false})
+	c.DryRun = l.boolean(&in.DryRun)
 	c.SettleTime = l.duration(&in.SettleTime, 1, maxDuration)
 	if c.SettleTime > 0 && c.SettleTime < c.Common.RequestTimeout {
-		l.problem(in.SettleTime.variable, CodeConflict, "is below "+in.RequestTimeout.variable, "a create may be answered that late")
+		l.problem(in.SettleTime.variable, CodeConflict, "is below "+in.RequestTimeout.variable+": a create may be answered that late", "make it longer, or that one shorter")
 	}
 
 	c.Mapping.TimeZone = l.timeZone(&in.TimeZone)
@@ -75,7 +76,7 @@ var deletePolicies = map[string]DeletePolicy{
 
 // bad reports a value that is not of its form. The form is what it must be.
 func (l *loader) bad(v *value, form string) {
-	l.problem(v.name(), CodeBadValue, "must be "+form, "")
+	l.problem(v.name(), CodeBadValue, "must be "+form, v.remedy())
 }
 
 // choose returns what the text stands for.
@@ -88,17 +89,24 @@ func choose[T any](l *loader, v *value, words map[string]T) T {
 }
 
 func (l *loader) notOneOf(v *value, words []string) {
-	remedy := ""
+	remedy := v.remedy()
 	if word := Nearest(v.text, words); word != "" {
 		remedy = "did you mean " + word + "?"
 	}
 	l.problem(v.name(), CodeBadValue, "must be one of "+strings.Join(words, ", "), remedy)
 }
 
+// remedyToken says how to make a token that nobody guesses.
+const remedyToken = "openssl rand -hex 32 makes one"
+
 // parseAdmin reads the admin address and makes sure that only this machine
 // reaches it without a token.
 func (l *loader) parseAdmin() {
 	in, c := &l.in, l.cfg
+	c.AdminToken = Secret(in.AdminToken.text)
+	if n := utf8.RuneCountInString(in.AdminToken.text); n > 0 && n < minAdminToken {
+		l.problem(in.AdminToken.name(), CodeBadValue, fmt.Sprintf("must be of %d characters or more", minAdminToken), remedyToken)
+	}
 	if in.AdminAddr.text == "off" {
 		return
 	}
@@ -108,7 +116,7 @@ func (l *loader) parseAdmin() {
 		return
 	}
 	if !admin.loopback() && c.AdminToken == "" {
-		l.missing(&in.AdminToken, in.AdminAddr.variable+" is not a loopback address")
+		l.missing(&in.AdminToken, in.AdminAddr.variable+" is not a loopback address; "+remedyToken)
 	}
 	if public != nil && admin.collides(public) {
 		l.problem(in.AdminAddr.variable, CodeConflict, "uses the port of "+in.ListenAddr.variable, "choose another port")
@@ -117,7 +125,7 @@ func (l *loader) parseAdmin() {
 
 func (l *loader) address(v *value) string {
 	if splitAddress(v.text) == nil {
-		l.bad(v, "an address such as :8080 or 127.0.0.1:8081")
+		l.bad(v, "an address such as :8080 or 127.0.0.1:8081, with a port of at most 65535")
 		return ""
 	}
 	return v.text
@@ -209,11 +217,28 @@ func (l *loader) integer(v *value, limit int64) int64 {
 	return n
 }
 
+// batchSize returns the records per request, 0 for as many as the CRM takes.
+func (l *loader) batchSize(a *Adapter) int {
+	limit := maxBatchSize
+	if a != nil && a.MaxBatch > 0 {
+		limit = a.MaxBatch
+	}
+	return int(l.integer(&l.in.BatchSize, int64(limit)))
+}
+
+func (l *loader) boolean(v *value) bool {
+	b, err := strconv.ParseBool(v.text)
+	if err != nil {
+		l.bad(v, "true or false")
+	}
+	return b
+}
+
 func (l *loader) duration(v *value, low, high time.Duration) time.Duration {
 	d, err := time.ParseDuration(v.text)
 	switch {
 	case err != nil:
-		l.problem(v.name(), CodeBadValue, "must be a duration such as 90s, 15m or 168h", "h is the largest unit, a day is 24h")
+		l.problem(v.name(), CodeBadValue, "must be a duration such as 90s, 15m or 168h", "h is the largest unit: a day is 24h, 90 days are 2160h")
 	case d < low && low > 0:
 		l.bad(v, "a duration above zero")
 	case d < low:
@@ -226,12 +251,15 @@ func (l *loader) duration(v *value, low, high time.Duration) time.Duration {
 	return 0
 }
 
+// postgres matches what names a PostgreSQL database, also with a slash too few.
+var postgres = regexp.MustCompile(`(?i)^postgres(ql)?:`)
+
 // path returns the path of the state file.
 func (l *loader) path(v *value) string {
-	scheme, _, isURL := strings.Cut(v.text, "://")
+	_, _, isURL := strings.Cut(v.text, "://")
 	switch {
-	case isURL && (scheme == "postgres" || scheme == "postgresql"):
-		l.problem(v.name(), CodeUnsupported, "names a PostgreSQL database, which this version does not support", "name the path of a file")
+	case postgres.MatchString(v.text):
+		l.problem(v.name(), CodeUnsupported, "names a PostgreSQL database, which this version does not support", "name a file, such as /data/crmsync.db")
 	case isURL || strings.HasSuffix(v.text, "/"):
 		l.bad(v, "the path of a file, such as /data/crmsync.db")
 	default:
@@ -271,7 +299,7 @@ func (l *loader) rootCAs(v *value) *x509.CertPool {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM([]byte(pem)) {
-		l.problem(v.name(), CodeUnreadableFile, "names a file without a certificate in PEM form", "")
+		l.problem(v.name(), CodeUnreadableFile, "names a file without a certificate in PEM form", "it must hold lines such as -----BEGIN CERTIFICATE-----")
 	}
 	return pool
 }

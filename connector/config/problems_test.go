@@ -38,12 +38,21 @@ var mistakes = []struct {
 	{"listen address with a large port", env("LISTEN_ADDR", ":65536"), "LISTEN_ADDR", config.CodeBadValue, "such as :8080"},
 	{"listen address is a URL", env("LISTEN_ADDR", "http://h:1"), "LISTEN_ADDR", config.CodeBadValue, "such as :8080"},
 	{"listen address with bare IPv6", env("LISTEN_ADDR", "::1:80"), "LISTEN_ADDR", config.CodeBadValue, "such as :8080"},
+	{"listen address with a port beyond all", env("LISTEN_ADDR", ":99999"), "LISTEN_ADDR", config.CodeBadValue, "at most 65535"},
+	{"admin address with a port beyond all", env("ADMIN_ADDR", "127.0.0.1:99999"), "ADMIN_ADDR", config.CodeBadValue, "at most 65535"},
+	{"both listeners alike", env("LISTEN_ADDR", "127.0.0.1:80", "ADMIN_ADDR", "127.0.0.1:80"), "ADMIN_ADDR", config.CodeConflict, "CRMSYNC_LISTEN_ADDR"},
+	{"admin token that can be guessed", env("ADMIN_TOKEN", "x"), "ADMIN_TOKEN", config.CodeBadValue, "16 characters or more; openssl rand -hex 32"},
+	{"CRM of another version", env("CRM", "salesforce"), "CRM", config.CodeUnsupported, "set it to one of hubspot, sandbox, other"},
+	{"preset of another version", env("CRM", "twenty"), "CRM", config.CodeUnsupported, "does not support"},
 	{"admin address without port", env("ADMIN_ADDR", "0.0.0.0"), "ADMIN_ADDR", config.CodeBadValue, "such as :8080"},
 	{"admin address in the open", env("ADMIN_ADDR", "0.0.0.0:8081"), "ADMIN_TOKEN", config.CodeMissing, "CRMSYNC_ADMIN_ADDR is not a loopback address"},
 	{"both listeners on one port", env("ADMIN_ADDR", "127.0.0.1:8080"), "ADMIN_ADDR", config.CodeConflict, "CRMSYNC_LISTEN_ADDR"},
 	{"size with a unit", env("WEBHOOK_MAX_BYTES", "5MB"), "WEBHOOK_MAX_BYTES", config.CodeBadValue, "whole number from 1 to 67108864"},
 	{"size beyond memory", env("WEBHOOK_MAX_BYTES", "99999999999"), "WEBHOOK_MAX_BYTES", config.CodeBadValue, "whole number"},
 	{"batch size zero", env("BATCH_SIZE", "0"), "BATCH_SIZE", config.CodeBadValue, "whole number from 1"},
+	{"batch size above that of the CRM", env("BATCH_SIZE", "101"), "BATCH_SIZE", config.CodeBadValue, "whole number from 1 to 100;"},
+	{"batch size in words", env("BATCH_SIZE", "all"), "BATCH_SIZE", config.CodeBadValue, "for example CRMSYNC_BATCH_SIZE=50"},
+	{"postgres with one slash", env("STATE", "postgres:/h/"+marker), "STATE", config.CodeUnsupported, "PostgreSQL"},
 	{"postgres", env("STATE", "postgres://u:"+marker+"@h/d"), "STATE", config.CodeUnsupported, "PostgreSQL"},
 	{"state is a URL", env("STATE", "file:///x.db"), "STATE", config.CodeBadValue, "path of a file"},
 	{"state is a directory", env("STATE", "/data/"), "STATE", config.CodeBadValue, "path of a file"},
@@ -67,10 +76,13 @@ var mistakes = []struct {
 	{"unknown org policy", env("ORG_DELETED", "Mark"), "ORG_DELETED", config.CodeBadValue, "did you mean mark?"},
 	{"unknown log level", env("LOG_LEVEL", "warning"), "LOG_LEVEL", config.CodeBadValue, "debug, error, info, warn"},
 	{"unknown log format", env("LOG_FORMAT", "jsno"), "LOG_FORMAT", config.CodeBadValue, "did you mean json?"},
-	{"dry run in another word", env("DRY_RUN", "yes"), "DRY_RUN", config.CodeBadValue, "must be one of false, true"},
+	{"dry run in another word", env("DRY_RUN", "yes"), "DRY_RUN", config.CodeBadValue, "must be true or false"},
 	{"no token", env("HUBSPOT_TOKEN", "-"), "HUBSPOT_TOKEN", config.CodeMissing, "is required"},
 	{"token twice", env("HUBSPOT_TOKEN_FILE", "doc.go"), "HUBSPOT_TOKEN", config.CodeConflict, "CRMSYNC_HUBSPOT_TOKEN_FILE"},
 	{"token file is missing", env("HUBSPOT_TOKEN", "-", "HUBSPOT_TOKEN_FILE", marker), "HUBSPOT_TOKEN_FILE", config.CodeUnreadableFile, "does not exist"},
+	{"token file is a directory", env("HUBSPOT_TOKEN", "-", "HUBSPOT_TOKEN_FILE", "/"), "HUBSPOT_TOKEN_FILE", config.CodeUnreadableFile, "regular file"},
+	{"token file is endless", env("HUBSPOT_TOKEN", "-", "HUBSPOT_TOKEN_FILE", "/dev/zero"), "HUBSPOT_TOKEN_FILE", config.CodeUnreadableFile, "more than 1 MiB"},
+	{"file of what is no secret", env("STATE_FILE", marker), "STATE_FILE", config.CodeUnknownVariable, "did you mean CRMSYNC_STATE?"},
 	{"token file is empty", env("HUBSPOT_TOKEN", "-", "HUBSPOT_TOKEN_FILE", os.DevNull), "HUBSPOT_TOKEN_FILE", config.CodeUnreadableFile, "empty file"},
 	{"base URL without scheme", env("HUBSPOT_BASE_URL", "api.example.com"), "HUBSPOT_BASE_URL", config.CodeBadValue, "https://api.example.com"},
 	{"base URL with a password", env("HUBSPOT_BASE_URL", "https://u:"+marker+"@h"), "HUBSPOT_BASE_URL", config.CodeBadValue, "without user"},
@@ -114,33 +126,84 @@ func TestLoad_FindsEveryMistake(t *testing.T) {
 			if strings.Contains(p.Error(), marker) {
 				t.Errorf("prints the value: %v", p)
 			}
+			if p.Remedy == "" {
+				t.Errorf("does not say what to do: %v", p)
+			}
 		})
 	}
 }
 
+// thirty are mistakes in as many variables.
+var thirty = env(
+	"LISTEN_ADDR", marker, "ADMIN_ADDR", ":99999", "ADMIN_TOKEN", "short", "WEBHOOK_SECRETS", marker, "WEBHOOK_MAX_BYTES", "5MB",
+	"STATE", "postgres://"+marker, "EVENT_RETENTION", "90d", "PAYLOAD_RETENTION", "-1h",
+	"BATCH_SIZE", "101", "REQUEST_TIMEOUT", "30", "RATE_LIMIT", "fast", "SETTLE_TIME", marker, "TLS_CA", "/"+marker, "DRY_RUN", marker,
+	"TIME_ZONE", marker, "DURATION_UNIT", marker, "GIVE_UP_AFTER", "never", "USER_DELETED", marker, "ORG_DELETED", marker,
+	"LOG_LEVEL", marker, "LOG_FORMAT", marker,
+	"MAP_CONTACT", "["+marker+"]", "MAP_ACTIVITY", marker, "MAP_COMPANY", "off", "MAP_COMPANY_name", marker, "MAP_FILE", "/"+marker,
+	"HUBSPOT_TOKEN", "-", "HUBSPOT_TOKEN_FILE", "/"+marker, "HUBSPOT_BASE_URL", marker, "HUBSPOT_ID_FIELD", "id",
+	"LISTEN_ADDRESS", marker, "FROBNICATE", marker,
+)
+
+// notWrong are variables of thirty that only make another one wrong, or unset.
+var notWrong = []string{"CRMSYNC_MAP_COMPANY", "CRMSYNC_HUBSPOT_TOKEN"}
+
 func TestLoad_FindsAllMistakesAtOnce(t *testing.T) {
-	all, want := map[string]string{}, map[string]bool{}
-	for _, m := range mistakes {
-		taken := m.variable == "CRM" || want["CRMSYNC_"+m.variable] // without a CRM its options are not looked at
-		for name := range m.env {
-			_, set := all[name]
-			taken = taken || set
-		}
-		if !taken {
-			maps.Copy(all, m.env)
-			want["CRMSYNC_"+m.variable] = true
+	var want []string
+	for _, name := range slices.Sorted(maps.Keys(thirty)) {
+		if !slices.Contains(notWrong, name) {
+			want = append(want, name)
 		}
 	}
-	_, problems := load(t, all)
+	_, problems := load(t, thirty)
 	var got []string
 	for _, p := range problems {
 		got = append(got, p.Variable)
 	}
-	if wanted := slices.Sorted(maps.Keys(want)); len(wanted) < 20 || !slices.Equal(got, wanted) {
-		t.Errorf("got %d problems %v, want %d: %v", len(got), got, len(wanted), wanted)
+	if len(want) != 30 || !slices.Equal(got, want) {
+		t.Errorf("got %d problems %v, want %d: %v", len(got), got, len(want), want)
 	}
 	if text := problems.Error(); strings.Count(text, "\n") != len(problems) || strings.Contains(text, marker) {
 		t.Errorf("not one line for each of %d problems, or a value is printed:\n%s", len(problems), text)
+	}
+}
+
+// TestLoad_FindsAnyMistakesAtOnce takes ten of the thirty.
+func TestLoad_FindsAnyMistakesAtOnce(t *testing.T) {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(thirty)), func(name string) bool {
+		// These need another variable beside them.
+		return slices.Contains(notWrong, name) || name == "CRMSYNC_MAP_COMPANY_name" || name == "CRMSYNC_HUBSPOT_TOKEN_FILE"
+	})
+	rapid.Check(t, func(rt *rapid.T) {
+		ten := rapid.Permutation(names).Draw(rt, "names")[:10]
+		some := map[string]string{}
+		for _, name := range ten {
+			some[name] = thirty[name]
+		}
+		slices.Sort(ten)
+		_, problems := load(t, some)
+		var got []string
+		for _, p := range problems {
+			got = append(got, p.Variable)
+		}
+		if !slices.Equal(got, ten) {
+			rt.Fatalf("got %v, want %v", got, ten)
+		}
+	})
+}
+
+// TestLoad_LooksOnWithoutACRM finds what is wrong with the options of a CRM also
+// while none is chosen, and does not ask for what may not be needed.
+func TestLoad_LooksOnWithoutACRM(t *testing.T) {
+	for _, crm := range []string{"-", "hubpsot", "salesforce"} {
+		_, problems := load(t, env("CRM", crm, "HUBSPOT_TOKEN", "-", "HUBSPOT_BASE_URL", "nowhere", "OTHER_ID_FIELD", "id"))
+		var got []string
+		for _, p := range problems {
+			got = append(got, p.Variable)
+		}
+		if !slices.Equal(got, []string{"CRMSYNC_CRM", "CRMSYNC_HUBSPOT_BASE_URL", "CRMSYNC_OTHER_ID_FIELD"}) {
+			t.Errorf("CRM %s: got %v", crm, problems)
+		}
 	}
 }
 
@@ -226,14 +289,14 @@ func TestLoad_NeverPrintsValues(t *testing.T) {
 
 // TestConfig_NeverPrintsSecrets looks at every way to print a Config (I8).
 func TestConfig_NeverPrintsSecrets(t *testing.T) {
-	setEnv(t, env("HUBSPOT_TOKEN", marker, "ADMIN_TOKEN", marker, "WEBHOOK_SECRETS", "whsec_"+marker))
+	setEnv(t, env("HUBSPOT_TOKEN", marker, "ADMIN_TOKEN", marker+marker, "WEBHOOK_SECRETS", "whsec_"+marker))
 	o := options()
 	o.CheckSecret = nil
 	cfg, err := config.Load(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(cfg.AdminToken) != marker || cfg.Options.(*fakeOptions).Token != marker {
+	if string(cfg.AdminToken) != marker+marker || cfg.Options.(*fakeOptions).Token != marker {
 		t.Fatal("the secrets were not read")
 	}
 	var log strings.Builder
@@ -270,7 +333,7 @@ func TestErrors_ReadsAsList(t *testing.T) {
 	_, problems := load(t, env("CRM", "-", "STATE", "x/"))
 	want := "2 problems in the configuration:\n" +
 		"  CRMSYNC_CRM: is required; set it to one of hubspot, sandbox, other\n" +
-		"  CRMSYNC_STATE: must be the path of a file, such as /data/crmsync.db"
+		"  CRMSYNC_STATE: must be the path of a file, such as /data/crmsync.db; remove it to have the default, crmsync.db"
 	if got := problems.Error(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -23,7 +23,7 @@ const (
 )
 
 // InForce is one setting as it applies. The Value of a secret is "set" or "not
-// set".
+// set", that of a mapping in JSON is "JSON": its fields have entries of their own.
 type InForce struct {
 	Variable string `json:"variable"`
 	Value    string `json:"value"`
@@ -71,6 +71,9 @@ func (l *loader) remember(v *value) {
 		if v.text != "" {
 			shown = "set"
 		}
+	}
+	if strings.HasPrefix(shown, "{") && strings.HasPrefix(v.variable, mapPrefix) {
+		shown = "JSON"
 	}
 	l.cfg.inForce = append(l.cfg.inForce, InForce{v.variable, shown, v.source})
 }

@@ -18,7 +18,8 @@ func (l *loader) unknown() {
 	for _, name := range slices.Sorted(maps.Keys(l.env)) {
 		_, _, isField := cutFieldVariable(name)
 		unset := l.env[name] == "" && !strings.HasPrefix(name, mapPrefix)
-		if isField || unset || slices.Contains(known, name) {
+		_, isOther := l.otherCRM(name)
+		if isField || unset || isOther || slices.Contains(known, name) {
 			continue
 		}
 		remedy := "crmsync config --example lists the variables"
@@ -32,6 +33,9 @@ func (l *loader) unknown() {
 // suggest returns the name that was most likely meant. For the variables of
 // single fields only the part before the field is compared.
 func suggest(name string, known []string) string {
+	if bare, isFile := strings.CutSuffix(name, fileSuffix); isFile && slices.Contains(known, bare) {
+		return bare // not a secret
+	}
 	bare := strings.TrimPrefix(name, prefix)
 	var candidates []string
 	for _, k := range known {
