@@ -276,12 +276,20 @@ type ObjectFilter struct {
 }
 
 // RequeueOptions name the ended events to queue again: by IDs (event or message
-// ids) or, without, by Status and Since together.
+// ids), by Resync, or by Status and Since together.
 type RequeueOptions struct {
 	IDs    []string
 	Status Status
-	Since  time.Time
-	Force  bool // write even what looks unchanged
+	Since  time.Time // by ReceivedAt
+	Force  bool      // write even what looks unchanged
+
+	// Resync names the events that a changed mapping may treat differently:
+	// those that wrote the present version of a record, and those that ended
+	// filtered or object_off. Object narrows them to the records and lanes of that
+	// object, Since to those received since. A dead or discarded event is not
+	// among them, whatever else it wrote: a person decides about it.
+	Resync bool
+	Object string
 }
 
 // RequeueResult says what was queued and why the rest was not.

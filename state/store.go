@@ -64,6 +64,22 @@ type Store interface {
 	// b. It binds nothing: Settle does.
 	Bind(ctx context.Context, b Binding) error
 
+	// Rebind frees the state from its CRM account: it forgets the binding, and of
+	// every link the remote id, the hash, what was adopted or withheld and which
+	// links to other records exist; nothing waits and nothing is in doubt any
+	// more. Keys, versions and tombstones stay, and so does the ledger. Pending
+	// events start anew, due at once. It is one transaction, for a state that
+	// nobody works on.
+	Rebind(ctx context.Context) error
+
+	// SetPaused notes that writing to the CRM was stopped by hand at since, or
+	// goes on when since is zero, and wakes. It outlives a restart.
+	SetPaused(ctx context.Context, since time.Time) error
+
+	// Paused returns since when writing has been stopped by hand; zero when it
+	// has not. It is cheap.
+	Paused(ctx context.Context) (since time.Time, err error)
+
 	// CountRejected adds to the rejected requests by reason; a skew other than
 	// zero is remembered.
 	CountRejected(ctx context.Context, n map[string]int64, skew time.Duration) error
@@ -81,7 +97,9 @@ type Store interface {
 	Objects(ctx context.Context, f ObjectFilter) ([]Link, error)
 
 	// Requeue moves ended events back to pending; received stays. Naming neither
-	// ids, a status nor a time is an error.
+	// ids, a status, a time nor Resync is an error. A record whose event is to be
+	// resynced and has no payload any more is reported by that event's id; when
+	// the event's line is gone too, only without Since.
 	Requeue(ctx context.Context, o RequeueOptions) (RequeueResult, error)
 
 	// Discard ends dead events, by event or message ids, as skipped with

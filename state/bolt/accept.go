@@ -154,9 +154,14 @@ func (g *group) enqueue(e *state.Event) {
 func (g *group) reopen(e *state.Event, change func()) {
 	g.sums.count(e, -1)
 	g.delete(ledger, seqKey(e.Seq))
-	e.Status, e.Reason, e.Error, e.Records = state.Pending, "", "", nil
-	e.SettledAt, e.NotBefore, e.FailingFor = zeroTime, zeroTime, 0
+	startAnew(e)
 	change()
 	g.sums.count(e, 1)
 	g.enqueue(e)
+}
+
+// startAnew makes an event pending with nothing done for it.
+func startAnew(e *state.Event) {
+	e.Status, e.Reason, e.Error, e.Records = state.Pending, "", "", nil
+	e.SettledAt, e.NotBefore, e.FailingFor = zeroTime, zeroTime, 0
 }

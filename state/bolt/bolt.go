@@ -43,6 +43,7 @@ type Store struct {
 	operations  chan *operation
 	leases      *leases               // belongs to the committer
 	lastFailure atomic.Pointer[error] // of the last commit; nil when it worked
+	paused      atomic.Pointer[time.Time]
 
 	closing  chan struct{}
 	stopped  chan struct{}
@@ -122,6 +123,8 @@ func (s *Store) start(socket string) error {
 		if !s.readOnly {
 			s.leases.load(t)
 		}
+		since := t.paused()
+		s.paused.Store(&since)
 		return nil
 	})
 	if err != nil {

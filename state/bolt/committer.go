@@ -38,6 +38,7 @@ type group struct {
 	sums   *totals
 	leases *leases
 	undo   []func() // of changes to leases, to be run backwards
+	then   []func() // once the group is on stable storage
 	wake   bool     // something may have become claimable
 	probe  bool     // leaves a probe for room behind
 }
@@ -145,6 +146,9 @@ func (s *Store) attempt(ops []*operation) (failed *operation, err error) {
 		return nil, s.failed(err)
 	}
 	s.lastFailure.Store(nil)
+	for _, then := range g.then {
+		then()
+	}
 	if g.wake {
 		s.signal()
 	}

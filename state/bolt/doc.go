@@ -26,7 +26,7 @@
 //	waiting   target kind record     → what waits for the target
 //	ready     target                 → known, with waiting links
 //	doubt     object key             → when the create was first sent
-//	crmsync   format totals binding  → one value each
+//	crmsync   format totals binding paused → one value each
 //
 // The mask is the set of objects of an event's unsettled records: a claim
 // reads only the masks that have an object which is not paused. A line moves

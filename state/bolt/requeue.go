@@ -28,23 +28,31 @@ func (s *Store) Requeue(ctx context.Context, o state.RequeueOptions) (state.Requ
 func (s *Store) requeue(ctx context.Context, o state.RequeueOptions) (state.RequeueResult, error) {
 	var result state.RequeueResult
 	if len(o.IDs) > 0 {
-		return result, inChunks(o.IDs, func(ids []string) error {
+		err := inChunks(o.IDs, func(ids []string) error {
 			return s.requeueChunk(ctx, &result, func(g *group, r *state.RequeueResult) { g.requeueIDs(r, ids, o.Force) })
 		})
+		return result, err
 	}
-	if o.Status == "" && o.Since.IsZero() {
+	if o.Status == "" && o.Since.IsZero() && !o.Resync {
 		return result, errNothingNamed
 	}
 	if s.readOnly {
 		return result, state.ErrReadOnly
 	}
-	seqs, err := s.endedSeqs(ctx, o)
+	var seqs []uint64
+	var err error
+	if o.Resync {
+		seqs, result.PayloadGone, err = s.resyncSeqs(ctx, o)
+	} else {
+		seqs, err = s.endedSeqs(ctx, o)
+	}
 	if err != nil {
 		return result, err
 	}
-	return result, inChunks(seqs, func(seqs []uint64) error {
+	err = inChunks(seqs, func(seqs []uint64) error {
 		return s.requeueChunk(ctx, &result, func(g *group, r *state.RequeueResult) { g.requeueSeqs(r, seqs, o) })
 	})
+	return result, err
 }
 
 // inChunks calls fn with parts of all until it fails.
@@ -112,7 +120,12 @@ func (g *group) requeueIDs(r *state.RequeueResult, names []string, force bool) {
 // requeueSeqs leaves out what has changed since the list was made.
 func (g *group) requeueSeqs(r *state.RequeueResult, seqs []uint64, o state.RequeueOptions) {
 	for _, seq := range seqs {
-		if e, ok := g.event(ledger, seq); ok && (o.Status == "" || e.Status == o.Status) {
+		e, ok := g.event(ledger, seq)
+		named := o.Status == "" || e.Status == o.Status
+		if o.Resync {
+			named = !givenUp(&e)
+		}
+		if ok && named {
 			g.requeueEvent(r, &e, e.ID, o.Force)
 		}
 	}

@@ -33,7 +33,8 @@ var (
 	keyFormat  = []byte("format")
 	keyTotals  = []byte("totals")
 	keyBinding = []byte("binding")
-	keyProbe   = []byte("probe") // see Store.Ready
+	keyProbe   = []byte("probe")  // see Store.Ready
+	keyPaused  = []byte("paused") // see Store.SetPaused
 )
 
 // buckets lists every bucket with the share of a page that is filled before it

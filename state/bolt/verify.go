@@ -328,8 +328,10 @@ func (v *verifier) ready() {
 	}
 }
 
-// values checks that links and in-doubt marks decode.
+// values checks that links, in-doubt marks and single values decode.
 func (v *verifier) values() {
+	v.binding()
+	v.tables.paused()
 	for k, value := range v.all(links) {
 		lane, err := parseLane(k)
 		if err == nil {
