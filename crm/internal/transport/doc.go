@@ -13,6 +13,11 @@
 //   - After [Client.Hold] every request waits, or is refused as RateLimited
 //     when the wait is longer than three seconds.
 //   - No error holds a URL, a secret or an e-mail address.
+//   - Access tokens that a CRM issues ([Options].Issue) are kept fresh here. A
+//     401 costs one new token and one repetition.
+//   - HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR mean what they mean
+//     to every Go program. No redirect is followed: credentials stay with the
+//     host of the base URL.
 //
 // Example: read one page, repeating it after a blip.
 //

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,13 +28,26 @@ type attempts struct {
 	client     *Client
 	op         string
 	repeatable bool
+	anonymous  bool
+	blips      int       // after which we sent again
+	failures   int       // of tokens, when the call began
+	token      string    // of the attempt under way, "" without Issue
+	renewed    bool      // a token was refused, and we sent again
 	started    time.Time // of the attempt under way
+}
+
+func (c *Client) newAttempts(r Request) *attempts {
+	a := &attempts{client: c, op: r.Op, repeatable: r.Repeatable, anonymous: r.Anonymous}
+	if c.tokens != nil {
+		a.failures = c.tokens.failed()
+	}
+	return a
 }
 
 func (a *attempts) retrier() *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient:   a.client.http,
-		RetryMax:     maxRetries,
+		RetryMax:     maxRetries + 1, // check counts; a refused token comes on top
 		CheckRetry:   a.check,
 		Backoff:      backoff,
 		PrepareRetry: a.prepare,
@@ -44,19 +56,34 @@ func (a *attempts) retrier() *retryablehttp.Client {
 	}
 }
 
-// prepare waits for permission to send and authorizes the request.
+// prepare authorizes the request and waits for permission to send it.
 func (a *attempts) prepare(r *http.Request) error {
+	// The connection of the last attempt may still be reading the old header.
+	r.Header = r.Header.Clone()
+	if err := a.authorize(r); err != nil {
+		return err
+	}
 	if err := a.client.limiter.wait(r.Context()); err != nil {
 		return err
 	}
-	// The connection of the last attempt may still be reading the old header.
-	r.Header = r.Header.Clone()
-	if a.client.authorize != nil {
-		if err := a.client.authorize(r.Context(), r); err != nil {
+	a.started = time.Now()
+	return nil
+}
+
+func (a *attempts) authorize(r *http.Request) error {
+	switch c := a.client; {
+	case a.anonymous:
+		return nil
+	case c.tokens != nil:
+		token, err := c.tokens.get(r.Context(), a.failures)
+		if err != nil {
 			return err
 		}
+		a.token = token
+		return Bearer(token)(r.Context(), r)
+	case c.authorize != nil:
+		return c.authorize(r.Context(), r)
 	}
-	a.started = time.Now()
 	return nil
 }
 
@@ -70,15 +97,28 @@ func (a *attempts) check(ctx context.Context, resp *http.Response, err error) (b
 	if a.client.observe != nil {
 		a.client.observe(a.op, outcome(status), time.Since(a.started))
 	}
-	if !a.repeatable || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return false, nil //nolint:nilerr // go-retryablehttp would drop the answer
 	}
+	if a.refusedToken(status) {
+		a.renewed = true
+		a.client.tokens.forget(a.token)
+		return true, nil
+	}
+	if !a.repeatable || a.blips == maxRetries {
+		return false, nil //nolint:nilerr // go-retryablehttp would drop the answer
+	}
+	a.blips++
 	if err != nil {
-		// A time-out has already taken long: that is no blip.
-		timeout, ok := errors.AsType[net.Error](err)
-		return !ok || !timeout.Timeout(), nil
+		return isBlip(err), nil
 	}
 	return blip(status) && retryAfter(resp.Header, time.Now()) <= shortWait, nil
+}
+
+// refusedToken reports whether a new access token may help. Since the request
+// was refused because of the old one, it had no effect: any may be repeated.
+func (a *attempts) refusedToken(status int) bool {
+	return status == http.StatusUnauthorized && a.token != "" && !a.renewed
 }
 
 func outcome(status int) string {
@@ -97,8 +137,12 @@ func blip(status int) bool {
 	return status >= 520 && status <= 530 // of the content network in front of a CRM
 }
 
-// backoff is exponential with full jitter. A short Retry-After is respected.
+// backoff is exponential with full jitter. A short Retry-After is respected. A
+// new access token needs no pause.
 func backoff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
+	if resp != nil && resp.StatusCode == http.StatusUnauthorized {
+		return 0
+	}
 	wait := rand.N(firstWait << min(attempt, 1))
 	if resp != nil {
 		wait = max(wait, min(retryAfter(resp.Header, time.Now()), shortWait))

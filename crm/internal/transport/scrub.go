@@ -2,15 +2,18 @@ package transport
 
 import (
 	"cmp"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 const (
 	maxMessage = 4 << 10 // bytes of a CRM's message that are kept
 	minSecret  = 4       // shorter texts would blank out ordinary words
+	maxIssued  = 16      // secrets issued while we run that are remembered: hours of them
 )
 
 // urlQuery finds the query of a URL: names, addresses, ids.
@@ -20,18 +23,46 @@ var urlQuery = regexp.MustCompile(`(https?://[^\s"'<>?]*)\?[^\s"'<>]*`)
 // address, however it is quoted or escaped.
 var emailLike = regexp.MustCompile(`[^\s"'<>(),;:\[\]{}=?&/\\]*(?:@|%40|\\u0040)[^\s"'<>(),;:\[\]{}?&/\\]*`)
 
-type scrubber struct{ secrets []string }
-
-func newScrubber(secrets []string) scrubber {
-	kept := slices.DeleteFunc(slices.Clone(secrets), func(s string) bool { return len(s) < minSecret })
-	// The longest first: one secret may be a part of another.
-	slices.SortFunc(kept, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	return scrubber{secrets: kept}
+// scrubber knows what must not be shown. It is safe for concurrent use.
+type scrubber struct {
+	mu     sync.RWMutex
+	fixed  []string // known from the start
+	issued []string // since then, the latest last
+	hidden []string // both as they may appear, the longest first
 }
 
-func (s scrubber) scrub(text string) string {
+func newScrubber(secrets []string) *scrubber {
+	s := &scrubber{fixed: secrets}
+	s.hide()
+	return s
+}
+
+// hide adds secrets to those that are not shown.
+func (s *scrubber) hide(secrets ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, secret := range secrets {
+		s.issued = slices.DeleteFunc(s.issued, func(known string) bool { return known == secret })
+		s.issued = append(s.issued, secret)
+	}
+	s.issued = s.issued[max(0, len(s.issued)-maxIssued):]
+	s.hidden = nil
+	for _, secret := range slices.Concat(s.fixed, s.issued) {
+		if len(secret) >= minSecret {
+			s.hidden = append(s.hidden, secret, url.QueryEscape(secret)) // an answer may quote a form
+		}
+	}
+	// One secret may be a part of another.
+	slices.SortFunc(s.hidden, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	s.hidden = slices.Compact(s.hidden)
+}
+
+func (s *scrubber) scrub(text string) string {
+	s.mu.RLock()
+	hidden := s.hidden
+	s.mu.RUnlock()
 	text = urlQuery.ReplaceAllString(text, "$1")
-	for _, secret := range s.secrets {
+	for _, secret := range hidden {
 		text = strings.ReplaceAll(text, secret, "‹secret›")
 	}
 	text = emailLike.ReplaceAllString(text, "‹email›")

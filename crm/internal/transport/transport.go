@@ -3,11 +3,9 @@ package transport
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,8 +30,13 @@ type Options struct {
 	Limit   crm.RateLimit // what the CRM allows; Common.RateLimit wins over it
 	// Authorize adds credentials. It is called before every attempt.
 	Authorize func(ctx context.Context, r *http.Request) error
-	Secrets   []string          // never shown in a message
-	Network   http.RoundTripper // instead of a real connection; nil in production
+	// Issue returns a new access token, instead of Authorize. It is called when
+	// there is none, shortly before one ends and after one was refused. Calls do
+	// not overlap and do not end with the request that needs the token. An error
+	// fails every request that waits for it; an *crm.Error is passed on.
+	Issue   func(ctx context.Context) (Token, error)
+	Secrets []string          // never shown in a message; access tokens are added
+	Network http.RoundTripper // instead of a real connection; nil in production
 }
 
 // Bearer authorizes requests with a fixed token.
@@ -49,10 +52,11 @@ type Client struct {
 	base      *url.URL
 	http      *http.Client
 	authorize func(context.Context, *http.Request) error
+	tokens    *tokens // nil without Issue
 	userAgent string
 	observe   func(op, outcome string, d time.Duration)
 	limiter   *limiter
-	scrubber  scrubber
+	scrubber  *scrubber
 }
 
 // New returns a Client. Its error says what is wrong with the base URL without
@@ -80,6 +84,9 @@ func New(o Options) (*Client, error) {
 		limiter:   newLimiter(o.RateLimit, o.Limit),
 		scrubber:  newScrubber(o.Secrets),
 	}
+	if o.Issue != nil {
+		c.tokens = &tokens{issue: o.Issue, hide: c.Hide}
+	}
 	return c, nil
 }
 
@@ -104,28 +111,16 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-func newNetwork(o crm.Common) *http.Transport {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dialer.DialContext,
-		TLSClientConfig:     &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true,
-		MaxConnsPerHost:     maxConnections,
-		MaxIdleConnsPerHost: maxConnections,
-		IdleConnTimeout:     90 * time.Second,
-	}
-}
-
 // Request is one request to the CRM.
 type Request struct {
 	Op         string // what we are doing, from a closed set; named in errors
 	Method     string
 	Path       string // below the base URL, not escaped; never holds personal values
 	Query      url.Values
-	Body       []byte // JSON; nil for none
-	Repeatable bool   // sending it twice has the effect of sending it once
+	Body       []byte     // JSON; nil for none
+	Form       url.Values // sent instead of a Body
+	Repeatable bool       // sending it twice has the effect of sending it once
+	Anonymous  bool       // sent without credentials, such as to get a token
 }
 
 // Response is an answer of any status. The Body of one that is not 2xx is cut
@@ -147,7 +142,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, c.failure(r.Op, err)
 	}
-	a := &attempts{client: c, op: r.Op, repeatable: r.Repeatable}
+	a := c.newAttempts(r)
 	if err := a.prepare(req.Request); err != nil {
 		return nil, c.failure(r.Op, err)
 	}
@@ -163,8 +158,12 @@ func (c *Client) newRequest(ctx context.Context, r Request) (*retryablehttp.Requ
 	u.Path += r.Path
 	u.RawQuery = r.Query.Encode()
 	var body any // an untyped nil: a nil []byte would be sent as an empty body
-	if r.Body != nil {
-		body = r.Body
+	mediaType := ""
+	switch {
+	case r.Form != nil:
+		body, mediaType = []byte(r.Form.Encode()), "application/x-www-form-urlencoded"
+	case r.Body != nil:
+		body, mediaType = r.Body, "application/json"
 	}
 	req, err := retryablehttp.NewRequestWithContext(ctx, r.Method, u.String(), body)
 	if err != nil {
@@ -172,8 +171,8 @@ func (c *Client) newRequest(ctx context.Context, r Request) (*retryablehttp.Requ
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)
-	if r.Body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if mediaType != "" {
+		req.Header.Set("Content-Type", mediaType)
 	}
 	return req, nil
 }
@@ -215,7 +214,7 @@ func (c *Client) failure(op string, err error) *crm.Error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return &crm.Error{Kind: crm.Unavailable, Op: op, Err: &cause{text: c.Scrub(err.Error()), err: err}}
+	return &crm.Error{Kind: crm.Unavailable, Op: op, Err: &cause{text: c.Scrub(err.Error()) + hint(err), err: err}}
 }
 
 // cause shows a scrubbed text and keeps the error for errors.Is.
@@ -236,3 +235,7 @@ func (c *Client) Hold(d time.Duration) { c.limiter.hold(time.Now(), d) }
 // Scrub makes a text of the CRM fit for an error: no secret, nothing like an
 // e-mail address, at most 4 KiB.
 func (c *Client) Scrub(s string) string { return c.scrubber.scrub(s) }
+
+// Hide makes Scrub hide these as well: secrets that were issued while the Client
+// lives. The last 16 are remembered.
+func (c *Client) Hide(secrets ...string) { c.scrubber.hide(secrets...) }
