@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"crmsync/crm"
 )
 
 // I8: whatever goes wrong, an error shows no query, token or address.
@@ -55,19 +52,5 @@ func TestNew_RefusesBadBaseURLsWithoutQuotingThem(t *testing.T) {
 		if _, err := New(Options{BaseURL: bad}); err == nil || strings.Contains(err.Error(), "marked") {
 			t.Errorf("New(%q) gave %v", bad, err)
 		}
-	}
-}
-
-func TestNew_TrustsTheGivenAuthority(t *testing.T) {
-	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer srv.Close()
-	pool := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	if resp, err := newClient(t, Options{BaseURL: srv.URL, Common: crm.Common{RootCAs: pool}}).Do(t.Context(), get("/x")); err != nil || !resp.OK() {
-		t.Errorf("with the authority: %v", err)
-	}
-	r := get("/x")
-	r.Repeatable = false
-	if _, err := newClient(t, Options{BaseURL: srv.URL}).Do(t.Context(), r); err == nil {
-		t.Error("a certificate of an unknown authority was accepted")
 	}
 }
