@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -200,13 +199,13 @@ func (a *api) events(r *http.Request) (any, url.Values, error) {
 		views[i] = newEventView(e)
 	}
 	if len(events) == f.Limit {
-		return views, nextPage(q, events[len(events)-1].ID), nil
+		return views, nextPage(q, "before_seq", strconv.FormatUint(events[len(events)-1].Seq, 10)), nil
 	}
 	return views, nil, nil
 }
 
 func (a *api) eventFilter(ctx context.Context, q url.Values) (f state.EventFilter, err error) {
-	if err := onlyKnown(q, "limit", "before", "status", "type", "since"); err != nil {
+	if err := onlyKnown(q, "limit", "before", "before_seq", "status", "type", "since"); err != nil {
 		return f, err
 	}
 	f.Type = q.Get("type")
@@ -219,14 +218,8 @@ func (a *api) eventFilter(ctx context.Context, q url.Values) (f state.EventFilte
 	if f.Since, err = parseSince(q.Get("since"), a.now()); err != nil {
 		return f, err
 	}
-	if id := q.Get("before"); id != "" {
-		e, err := a.ledger.Event(ctx, id)
-		if err != nil {
-			return f, fmt.Errorf("event %q named by before: %w", id, err)
-		}
-		f.Before = e.Seq
-	}
-	return f, nil
+	f.Before, err = a.before(ctx, q)
+	return f, err
 }
 
 func (a *api) objects(r *http.Request) (any, url.Values, error) {
@@ -258,7 +251,7 @@ func (a *api) objects(r *http.Request) (any, url.Values, error) {
 		views[i] = newObjectView(l)
 	}
 	if len(links) == f.Limit {
-		return views, nextPage(q, links[len(links)-1].Lane.String()), nil
+		return views, nextPage(q, "before", links[len(links)-1].Lane.String()), nil
 	}
 	return views, nil, nil
 }
@@ -320,35 +313,4 @@ func (a *api) prune(r *http.Request) (any, error) {
 		return nil, badRequest("%v", err)
 	}
 	return a.ledger.Prune(r.Context(), outdated(cfg, a.now()))
-}
-
-// nextPage returns the query that continues a list behind its last entry.
-func nextPage(q url.Values, last string) url.Values {
-	next := url.Values{}
-	for name, values := range q {
-		next[name] = values
-	}
-	next.Set("before", last)
-	return next
-}
-
-// onlyKnown refuses parameters that would silently be ignored.
-func onlyKnown(q url.Values, names ...string) error {
-	for name := range q {
-		if !slices.Contains(names, name) {
-			return badRequest("unknown parameter %q: expected one of %s", name, strings.Join(names, ", "))
-		}
-	}
-	return nil
-}
-
-func parseLimit(text string) (int, error) {
-	if text == "" {
-		return defaultPage, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, badRequest("limit is %q: expected a number from 1 to %d", text, maxPage)
-	}
-	return min(n, maxPage), nil
 }
