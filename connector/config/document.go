@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"crmsync/crm"
@@ -19,30 +20,52 @@ const lineWidth = 78
 // exampleHead explains the file to a person who has nothing else.
 const exampleHead = `# crmsync is configured by environment variables. This file lists all of them.
 #
-# Copy it, fill in what is not commented out for your CRM, and hand it to the
-# container:
+# 1. Copy it:      crmsync config --example > crmsync.env
+# 2. Fill in the section Required and that of your CRM. Everything else can stay
+#    as it is: a line such as #NAME=value shows the default.
+# 3. Check it:     docker run --rm --env-file crmsync.env crmsync check
+# 4. Run it:       docker run -d --env-file crmsync.env -v crmsync-state:/data \
+#                    -p 8080:8080 crmsync
 #
-#   docker run --env-file crmsync.env …
+# Without a container, load it into the shell that starts crmsync:
+# set -a; . ./crmsync.env; set +a. A shell wants values with blanks, quotes or
+# brackets in 'single quotes'; docker takes quotes as part of the value.
 #
-# Everything behind the first = is the value, as it is: no quotes, and no
-# comment on the same line. A line that begins with # is a comment; a commented
-# variable shows its default. Every secret X can come from a file instead:
-# X_FILE=/run/secrets/x. crmsync check finds mistakes before the first event.
+# A line is NAME=value: everything behind the first = is the value, as it is,
+# without quotes and without a comment. An empty value is the same as none. A
+# name that is not known is a mistake, so that none is overlooked; crmsync check
+# finds all mistakes at once. A secret can come from a file instead, as in
+# CRMSYNC_WEBHOOK_SECRETS_FILE=/run/secrets/webhook-secrets.
 `
 
 // exampleMapping explains the variables of single fields.
-const exampleMapping = `# CRMSYNC_MAP_CONTACT_<field>, CRMSYNC_MAP_ACTIVITY_<field> and
-# CRMSYNC_MAP_COMPANY_<field> give one field of the CRM each. The value is an
-# expression (https://expr-lang.org). nil leaves the field alone, "" clears it.
-# A variable that is set replaces that field of the preset below; set to
-# nothing, it removes the field.
+const exampleMapping = `# Every field of the CRM that is written has an expression. Those of the preset
+# at the end of this file are in force until you change them, field by field:
 #
+#   CRMSYNC_MAP_CONTACT_<field>=expression    contacts, from users
+#   CRMSYNC_MAP_ACTIVITY_<field>=expression   call activities, from calls
+#   CRMSYNC_MAP_COMPANY_<field>=expression    companies, from organisations
+#
+# The <field> is the CRM's own name. A variable that is set replaces that field
+# of the preset; set to nothing, it removes the field: then it is never written.
+#
+# Expressions are those of https://expr-lang.org/docs/language-definition.
 # Variables: event (id, type, timestamp, messageId), call, user, org (as in the
-# payload), deleted, raw (the payload as received). Functions beside those of
-# the language: firstName(name), lastName(name), owner(email),
-# averageScore(call), scorecard(call), transcript(call), scorecardHTML(call),
-# transcriptHTML(call), durationMillis(call), durationSeconds(call),
-# unixMillis(t), isoDate(t), isoTime(t), truncate(s, n).
+# payload), deleted, raw (the payload as received). What is absent is nil. An
+# expression that gives nil leaves the CRM's value alone, "" clears it.
+# Functions beside those of the language: firstName(name), lastName(name),
+# owner(email), averageScore(call), scorecard(call), transcript(call),
+# scorecardHTML(call), transcriptHTML(call), durationMillis(call),
+# durationSeconds(call), unixMillis(t), isoDate(t), isoTime(t), truncate(s, n).
+#
+# Examples: a text with a prefix, a constant, a condition, a member of the
+# payload that has no name of its own, and a field that is not to be written:
+#
+#   CRMSYNC_MAP_ACTIVITY_hs_call_title="Practice: " + (call.title ?? "call")
+#   CRMSYNC_MAP_CONTACT_lifecyclestage="other"
+#   CRMSYNC_MAP_CONTACT_jobtitle=user.role == "Manager" ? "Head" : "Rep"
+#   CRMSYNC_MAP_CONTACT_locale=raw.user.locale ?? ""
+#   CRMSYNC_MAP_ACTIVITY_crmsync_transcript=
 `
 
 // Example returns config.example.env: every variable with its default, the
@@ -71,9 +94,14 @@ func heading(b *strings.Builder, name string) {
 	fmt.Fprintf(b, "\n# ----- %s %s\n", name, strings.Repeat("-", max(3, lineWidth-9-len(name))))
 }
 
+// exampleRow explains a variable. Its default is the only line that can be
+// uncommented: an example is indented.
 func exampleRow(b *strings.Builder, row setting) {
 	for _, line := range wrap(row.description(), lineWidth-2) {
 		b.WriteString("# " + line + "\n")
+	}
+	if row.example != "" && !row.secret {
+		b.WriteString("#   " + row.variable + "=" + row.example + "\n")
 	}
 	comment := "#"
 	if row.mandatory {
@@ -92,7 +120,10 @@ func (s setting) description() string {
 		text += " Required."
 	}
 	if s.secret {
-		text += " Secret."
+		text += " Secret; or the path of a file in " + s.variable + fileSuffix + "."
+	}
+	if s.example != "" && !s.secret {
+		text += " For example:"
 	}
 	return text
 }
@@ -165,8 +196,8 @@ type group struct {
 	rows []setting
 }
 
-// groups returns the table as it is documented: the settings of each CRM come
-// before the mapping, which is long.
+// groups returns the table as it is documented: what is required and what each
+// CRM needs come first.
 func groups(adapters []Adapter) []group {
 	var out []group
 	for _, row := range coreSettings() {
@@ -179,14 +210,13 @@ func groups(adapters []Adapter) []group {
 		g := &out[len(out)-1]
 		g.rows = append(g.rows, row)
 	}
-	last := out[len(out)-1]
-	out = out[:len(out)-1]
+	var crms []group
 	for _, a := range adapters {
 		if rows := a.settings(); len(rows) > 0 {
-			out = append(out, group{name: "CRMSYNC_CRM=" + a.Name, rows: rows})
+			crms = append(crms, group{name: "CRMSYNC_CRM=" + a.Name, rows: rows})
 		}
 	}
-	return append(out, last)
+	return slices.Insert(out, 1, crms...)
 }
 
 // fieldRows describes the variables of single fields.

@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,27 +10,56 @@ import (
 )
 
 // TestExample_CanBeUsed fills the blanks of the example and loads it, as it is and
-// with every comment of a variable taken away.
+// with every comment of a default taken away, which changes nothing.
 func TestExample_CanBeUsed(t *testing.T) {
 	example := config.Example(options().Adapters)
 	uncommented := strings.ReplaceAll(example, "\n#CRMSYNC_", "\nCRMSYNC_")
+	if uncommented == example {
+		t.Fatal("no default is shown")
+	}
+	want := inForce(loadGood(t, nil))
 	for name, text := range map[string]string{"as it is": example, "uncommented": uncommented} {
 		t.Run(name, func(t *testing.T) {
 			lines, err := config.ParseEnvFile(text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			clearEnv(t)
-			for variable, text := range lines {
-				t.Setenv(variable, text)
+			for _, required := range []string{"CRMSYNC_CRM", "CRMSYNC_WEBHOOK_SECRETS", "CRMSYNC_HUBSPOT_TOKEN"} {
+				if value, listed := lines[required]; !listed || value != "" {
+					t.Errorf("%s is not left to be filled in", required)
+				}
+				delete(lines, required)
 			}
-			t.Setenv("CRMSYNC_CRM", "hubspot")
-			t.Setenv("CRMSYNC_WEBHOOK_SECRETS", goodSecret)
-			t.Setenv("CRMSYNC_HUBSPOT_TOKEN", "x")
-			if _, err := config.Load(options()); err != nil {
-				t.Error(err)
+			if got := inForce(loadGood(t, lines)); !maps.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// inForce returns the values of the settings in force by variable.
+func inForce(c *config.Config) map[string]string {
+	values := map[string]string{}
+	for _, s := range c.Redacted() {
+		values[s.Variable] = s.Value
+	}
+	return values
+}
+
+// TestExample_NamesWhatIsRequiredFirst looks at the order of the sections.
+func TestExample_NamesWhatIsRequiredFirst(t *testing.T) {
+	var got []string
+	for line := range strings.Lines(config.Example(options().Adapters)) {
+		if name, ok := strings.CutPrefix(line, "# ----- "); ok {
+			got = append(got, strings.Trim(name, " -\n"))
+		}
+	}
+	want := []string{
+		"Required", "CRMSYNC_CRM=hubspot", "CRMSYNC_CRM=other", "Receiving", "Memory", "Writing", "Events", "Logging", "Mapping",
+		"Preset of hubspot, sandbox",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

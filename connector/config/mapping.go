@@ -149,8 +149,8 @@ func (l *loader) jsonFields(object crm.Object, v *value, single map[string]mappi
 // setAll sets the fields of a JSON object.
 func (l *loader) setAll(object crm.Object, fields map[string]string, variable string) {
 	for field, source := range fields {
-		if !validName(field) {
-			l.problem(variable, CodeBadValue, "has a member for "+string(object)+" that cannot be the name of a field", "a name has 1 to 128 characters, no blanks among them")
+		if !validField(field) {
+			l.problem(variable, CodeBadValue, "has a member for "+string(object)+" that cannot be the name of a field", "a name has 1 to 128 characters, none of them invisible")
 			continue
 		}
 		l.set(object, field, mapping.Expression{Source: strings.TrimSpace(source), Variable: variable})
@@ -179,6 +179,12 @@ func (l *loader) fieldVariables(object crm.Object) map[string]mapping.Expression
 func validName(name string) bool {
 	bad := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
 	return name != "" && len(name) <= maxName && strings.IndexFunc(name, bad) < 0
+}
+
+// validField says whether name can be the name of a field that is given in JSON:
+// unlike a variable it may have blanks inside.
+func validField(name string) bool {
+	return strings.TrimSpace(name) == name && validName(strings.ReplaceAll(name, " ", "_"))
 }
 
 // keepKey reports the expressions for the CRM field that v names: it holds our

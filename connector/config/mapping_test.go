@@ -35,6 +35,9 @@ func TestMapping_LayersReplaceFieldByField(t *testing.T) {
 		{"JSON over file", env("MAP_FILE", writeFile(t, file), "MAP_CONTACT", `{"age":"json"}`), map[string]string{
 			"firstname": "file by CRMSYNC_MAP_FILE", "age": "json by CRMSYNC_MAP_CONTACT",
 		}},
+		{"JSON names what a variable cannot", env("MAP_CONTACT", `{"Job Title":"json","email":"","firstname":""}`), map[string]string{
+			"Job Title": "json by CRMSYNC_MAP_CONTACT",
+		}},
 		{"variables over file", env("MAP_FILE", writeFile(t, file), "MAP_CONTACT_age", "var", "MAP_CONTACT_Age", "a=b"), map[string]string{
 			"firstname": "file by CRMSYNC_MAP_FILE", "age": "var by CRMSYNC_MAP_CONTACT_age", "Age": "a=b by CRMSYNC_MAP_CONTACT_Age",
 		}},
