@@ -22,6 +22,10 @@ type apiError struct {
 	Errors        []detail            `json:"errors,omitempty"`
 	ErrorType     string              `json:"errorType,omitempty"`
 	PolicyName    string              `json:"policyName,omitempty"`
+
+	// Of the token endpoint: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+	Error            string `json:"error,omitempty"`
+	ErrorDescription string `json:"error_description,omitempty"`
 }
 
 // detail is one thing wrong with one input.

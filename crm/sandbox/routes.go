@@ -113,6 +113,7 @@ func (s *Server) routes() *http.ServeMux {
 			})
 		}
 	}
+	s.routeTokens(mux)
 	return mux
 }
 
@@ -165,6 +166,8 @@ func (s *Server) authenticate(r *http.Request) *apiError {
 		return newError(http.StatusUnauthorized, "INVALID_AUTHENTICATION", "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview")
 	case s.revoked:
 		return newError(http.StatusUnauthorized, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired")
+	case s.opts.App != App{}:
+		return s.checkIssued(token)
 	case s.token != "" && token != s.token:
 		return newError(http.StatusUnauthorized, "INVALID_AUTHENTICATION", "Authentication credentials not found. The token is not valid.")
 	}

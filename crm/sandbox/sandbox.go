@@ -15,6 +15,9 @@ import (
 type Options struct {
 	// Token is the bearer token to accept; "" accepts any.
 	Token string
+	// App issues access tokens, which are accepted instead of Token; the zero
+	// value is none.
+	App App
 	// Scopes are those of the token; nil grants all.
 	Scopes []string
 	// Versions are the API versions to serve, of 2026-09, 2026-03 and v3 (which
@@ -58,18 +61,21 @@ type Server struct {
 
 	observing sync.Mutex // one Observe at a time
 
-	mu         sync.Mutex // guards all below
-	token      string
-	revoked    bool
-	tables     map[string]*table
-	links      links
-	linkLimits map[[2]string]int // from and to object: most links of one record
-	owners     []Owner
-	erased     map[string]bool // addresses that must not come back, lower case
-	random     *rand.Rand
-	nextID     int
-	writes     int
-	requests   map[string]int
+	mu    sync.Mutex // guards all below
+	token string
+	// Of the App: what is exchanged for access tokens, and when those end.
+	refreshToken string
+	issued       map[string]time.Time
+	revoked      bool
+	tables       map[string]*table
+	links        links
+	linkLimits   map[[2]string]int // from and to object: most links of one record
+	owners       []Owner
+	erased       map[string]bool // addresses that must not come back, lower case
+	random       *rand.Rand
+	nextID       int
+	writes       int
+	requests     map[string]int
 }
 
 // New returns a Server that serves nothing until it is used as a handler or
@@ -82,17 +88,19 @@ func New(opts Options) *Server {
 		opts.Versions = []string{version202609, version202603, versionLegacy}
 	}
 	s := &Server{
-		opts:       opts,
-		closed:     make(chan struct{}),
-		token:      opts.Token,
-		tables:     standardTables(opts.Now()),
-		links:      links{},
-		linkLimits: map[[2]string]int{},
-		owners:     append([]Owner(nil), opts.Owners...),
-		erased:     map[string]bool{},
-		random:     rand.New(rand.NewPCG(opts.Seed, 0)),
-		nextID:     1000,
-		requests:   map[string]int{},
+		opts:         opts,
+		closed:       make(chan struct{}),
+		token:        opts.Token,
+		refreshToken: opts.App.RefreshToken,
+		issued:       map[string]time.Time{},
+		tables:       standardTables(opts.Now()),
+		links:        links{},
+		linkLimits:   map[[2]string]int{},
+		owners:       append([]Owner(nil), opts.Owners...),
+		erased:       map[string]bool{},
+		random:       rand.New(rand.NewPCG(opts.Seed, 0)),
+		nextID:       1000,
+		requests:     map[string]int{},
 	}
 	s.limiter = limiter{rate: opts.RateLimit}
 	for object, properties := range opts.Custom {
@@ -140,7 +148,7 @@ func (s *Server) SetToken(token string) {
 	s.token = token
 }
 
-// Revoke makes every token refused until Restore.
+// Revoke makes every token, a refresh token too, refused until Restore.
 func (s *Server) Revoke() { s.setRevoked(true) }
 
 // Restore ends Revoke.

@@ -19,10 +19,10 @@ const correlationHeader = "X-HubSpot-Correlation-Id"
 
 // Request is a request as it arrived.
 type Request struct {
-	// Op is the method and the path without /crm, version and ids, with object
-	// names for type ids: "POST objects/contacts/batch/upsert",
-	// "GET objects/calls/{id}", "GET owners". It is "unknown" for a path that
-	// is not served.
+	// Op is the method and the path without /crm or /oauth, version and ids,
+	// with object names for type ids: "POST objects/contacts/batch/upsert",
+	// "GET objects/calls/{id}", "GET owners", "POST token". It is "unknown" for
+	// a path that is not served.
 	Op     string
 	Method string
 	Path   string
@@ -118,7 +118,7 @@ func (s *Server) operation(r *http.Request) string {
 func plainPath(path string) string {
 	var kept []string
 	for i, part := range strings.Split(strings.Trim(path, "/"), "/") {
-		isVersion := part == "v3" || part == "v4" || part == version202603 || part == version202609
+		isVersion := part == "v1" || part == "v3" || part == "v4" || part == version202603 || part == version202609
 		if i == 0 || i < 3 && isVersion {
 			continue
 		}

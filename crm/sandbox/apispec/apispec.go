@@ -89,8 +89,11 @@ func (s *Spec) input(e sandbox.Exchange) (*openapi3filter.RequestValidationInput
 // dated returns the dated form of a legacy path.
 func dated(path string) string {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	if len(parts) > 2 && (parts[1] == "v3" || parts[1] == "v4") {
+	switch {
+	case len(parts) > 2 && (parts[1] == "v3" || parts[1] == "v4"):
 		parts[1], parts[2] = parts[2], "2026-03"
+	case len(parts) > 2 && parts[0] == "oauth" && parts[1] == "v1":
+		parts[1] = "2026-03"
 	}
 	return "/" + strings.Join(parts, "/")
 }
