@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"crmsync/state"
 )
@@ -21,6 +20,8 @@ type Options struct {
 	MaxSize     int64            // bytes that the file may grow to; 0 for no limit
 	Socket      string           // where this process answers, to be named to others
 	Now         func() time.Time // nil means time.Now
+
+	existing bool // do not create the file
 }
 
 // initialMap is reserved in the address space, so that a growing file is not
@@ -55,7 +56,8 @@ var _ state.Store = (*Store)(nil)
 // Open opens the state file at path and creates it when there is none, unless
 // ReadOnly is set. It fails with a [*LockedError] when another process has it
 // open, with a [*VersionError] when a newer release wrote it, and with a
-// [*FileError] when it is damaged or something else; a file is never replaced.
+// [*FileError] when it is damaged, is something else or may not be used; a file
+// is never replaced.
 func Open(path string, o Options) (*Store, error) {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = lockTimeout
@@ -63,14 +65,11 @@ func Open(path string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if err := prepare(path, o.ReadOnly); err != nil {
-		return nil, err
-	}
 	payloads, err := newPayloads()
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
-	db, err := openFile(path, o)
+	db, err := lockFile(path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -87,31 +86,6 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
-}
-
-// openFile locks and maps the file.
-func openFile(path string, o Options) (db *bbolt.DB, err error) {
-	defer func() {
-		if r := recover(); r != nil { // bbolt panics on pages that make no sense
-			err = damaged(path, fmt.Sprint(r))
-		}
-	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout: o.LockTimeout, ReadOnly: o.ReadOnly, MaxSize: int(o.MaxSize),
-		FreelistType: bbolt.FreelistMapType, InitialMmapSize: initialMap,
-	})
-	switch {
-	case err == nil:
-		db.AllocSize = growth
-		return db, nil
-	case errors.Is(err, bbolterrors.ErrTimeout):
-		holder, _ := ReadHolder(path) // may be gone, or not be written yet
-		return nil, &LockedError{Path: path, Holder: holder}
-	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch),
-		errors.Is(err, bbolterrors.ErrChecksum):
-		return nil, damaged(path, err.Error())
-	}
-	return nil, fmt.Errorf("open state: %w", err)
 }
 
 // start checks what the file is, and starts the committer.
@@ -135,7 +109,7 @@ func (s *Store) start(socket string) error {
 		return nil
 	}
 	if err := writeHolder(s.path, socket); err != nil {
-		return fmt.Errorf("open state: %w", err)
+		return err
 	}
 	go s.commitLoop()
 	return nil

@@ -25,19 +25,19 @@ type formatBody struct {
 
 const program = "crmsync"
 
-// lockTimeout is how long another process may take to let go of the file.
-const lockTimeout = 3 * time.Second
-
 // FileError says that a file cannot be used, and what to do about it.
 type FileError struct {
 	Path    string
 	Problem string
 	Remedy  string
+	Err     error // of the system; nil when the file's content is at fault
 }
 
 func (e *FileError) Error() string {
 	return fmt.Sprintf("state file %s %s: %s", e.Path, e.Problem, e.Remedy)
 }
+
+func (e *FileError) Unwrap() error { return e.Err }
 
 // VersionError says that a newer release wrote the file.
 type VersionError struct {
@@ -67,13 +67,19 @@ func foreign(path string) error {
 
 // prepare creates the file, or checks that bbolt can map it: a file that is
 // shorter than its pages say would kill the process with a memory fault.
-func prepare(path string, readOnly bool) error {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) && !readOnly {
+func prepare(path string, o Options) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && !o.ReadOnly && !o.existing:
 		return create(path)
+	case err != nil:
+		return refused(path, path, err)
+	case !info.Mode().IsRegular(): // to open a pipe would wait for its other end
+		return notRegular(path, info.IsDir())
 	}
+	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("open state: %w", err)
+		return refused(path, path, err)
 	}
 	defer f.Close()
 	return inspect(path, f)
@@ -83,8 +89,11 @@ func prepare(path string, readOnly bool) error {
 // place, so that a crash leaves no half-made file and two processes that start
 // together do not replace each other's.
 func create(path string) error {
+	if _, err := os.Readlink(path); err == nil {
+		return dangling(path)
+	}
 	if err := createAndLink(path); err != nil {
-		return fmt.Errorf("create state: %w", err)
+		return refused(path, filepath.Dir(path), err)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 )
 
 // Holder is the process that has a state file open for writing.
@@ -12,25 +11,6 @@ type Holder struct {
 	PID    int    `json:"pid"`
 	Host   string `json:"host"`
 	Socket string `json:"socket,omitempty"` // where it answers; "" when it does not
-}
-
-// LockedError says that another process has the state file open.
-type LockedError struct {
-	Path   string
-	Holder Holder // zero when it has not said who it is
-}
-
-func (e *LockedError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "state file %s is in use", e.Path)
-	if e.Holder.PID != 0 {
-		fmt.Fprintf(&b, " by process %d on %s", e.Holder.PID, e.Holder.Host)
-	}
-	b.WriteString(": stop that process first")
-	if e.Holder.Socket != "" {
-		fmt.Fprintf(&b, ", or ask it through %s", e.Holder.Socket)
-	}
-	return b.String()
 }
 
 func holderPath(path string) string { return path + ".lock" }
@@ -49,7 +29,8 @@ func ReadHolder(path string) (Holder, error) {
 	return h, nil
 }
 
-// writeHolder says who we are. The lock must be held.
+// writeHolder says who we are. The lock must be held. A full disk does not keep
+// the state from being opened: it may have room inside.
 func writeHolder(path, socket string) error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -57,9 +38,18 @@ func writeHolder(path, socket string) error {
 	}
 	b, err := json.Marshal(Holder{PID: os.Getpid(), Host: host, Socket: socket})
 	if err != nil {
-		return err
+		return fmt.Errorf("open state: %w", err)
 	}
-	return os.WriteFile(holderPath(path), append(b, '\n'), 0o600)
+	removeHolder(path) // another user's, after a kill
+	err = os.WriteFile(holderPath(path), append(b, '\n'), 0o600)
+	if isFull(err) {
+		removeHolder(path)
+		return nil
+	}
+	if err != nil {
+		return refused(path, holderPath(path), err)
+	}
+	return nil
 }
 
 // removeHolder leaves nothing behind. The lock must still be held. A file that

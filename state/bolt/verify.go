@@ -44,15 +44,12 @@ func (s *Store) Verify(ctx context.Context) ([]state.Finding, error) {
 // pages before anything else does: those of a damaged file can lead a reader
 // astray.
 func VerifyFile(ctx context.Context, path string) ([]state.Finding, error) {
-	if err := prepare(path, true); err != nil {
-		return nil, err
-	}
-	db, err := openFile(path, Options{ReadOnly: true, LockTimeout: lockTimeout})
+	db, err := lockFile(path, Options{ReadOnly: true, LockTimeout: lockTimeout})
 	if err != nil {
 		return nil, err
 	}
 	v := &verifier{ctx: ctx}
-	err = walkPages(ctx, path, v.addPage) // openFile holds the lock
+	err = walkPages(ctx, path, v.addPage) // the lock is held
 	if err := errors.Join(err, db.Close()); err != nil || len(v.findings) > 0 {
 		return v.findings, err
 	}
