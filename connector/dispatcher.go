@@ -59,6 +59,10 @@ type DispatcherOptions struct {
 	GiveUpAfter             time.Duration // default 24h
 	SettleTime              time.Duration // default 2m
 	Metrics                 *Metrics      // default: not registered
+
+	// DryRun plans and reads, and writes nothing: events stay pending. The
+	// client has to be a crm.Previewer.
+	DryRun bool
 }
 
 // Dispatcher delivers pending events to the CRM, in rounds, one at a time.
@@ -86,7 +90,9 @@ type Dispatcher struct {
 	lastArrival map[crm.Object]time.Time
 	troubles    map[uint64]*trouble // by Seq, of pending events
 
-	running sync.Mutex // held by Run
+	running sync.Mutex    // held by Run
+	busy    chan struct{} // holds a token while a step is under way
+	dry     *dryRun       // nil unless nothing is to be written
 }
 
 // NewDispatcher returns a dispatcher that Run starts. It panics when a required
@@ -108,6 +114,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		streaks:     map[crm.Object]streak{},
 		lastArrival: map[crm.Object]time.Time{},
 		troubles:    map[uint64]*trouble{},
+		busy:        make(chan struct{}, 1),
 	}
 	if d.metrics == nil {
 		d.metrics = NewMetrics(nil)
@@ -115,6 +122,9 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 	d.owners = &ownerTable{}
 	d.linker, _ = o.Client.(crm.Linker)
 	d.archiver, _ = o.Client.(crm.Archiver)
+	if o.DryRun {
+		d.dry = newDryRun(d, o)
+	}
 	return d
 }
 
@@ -205,6 +215,11 @@ func (d *Dispatcher) sleep(ctx context.Context, wait time.Duration) {
 // step does one round, if anything can be done, and returns how long to wait
 // before the next.
 func (d *Dispatcher) step(ctx context.Context) (time.Duration, error) {
+	d.busy <- struct{}{}
+	defer func() { <-d.busy }()
+	if halted, err := d.halted(ctx); halted || err != nil {
+		return idleCheck, err
+	}
 	if wait := d.gate.wait(); wait > 0 {
 		return wait, nil
 	}
@@ -213,6 +228,9 @@ func (d *Dispatcher) step(ctx context.Context) (time.Duration, error) {
 	}
 	if held, err := d.look(ctx); held || err != nil {
 		return d.gate.wait(), err
+	}
+	if d.dry != nil {
+		return d.dry.step(ctx)
 	}
 	paused, next := d.gate.paused()
 	claim, err := d.store.Claim(ctx, state.ClaimOptions{

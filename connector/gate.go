@@ -60,6 +60,8 @@ type gate struct {
 	// when another record fails too is it the CRM that is to blame.
 	suspect string
 	lastErr string
+	// haltedSince is when a person stopped writing; zero while nobody has.
+	haltedSince time.Time
 	// clearSince is when the last account-wide hold ended.
 	clearSince time.Time
 }
@@ -218,7 +220,7 @@ func (g *gate) probing(object crm.Object) bool {
 func (g *gate) closed(object crm.Object) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.account != nil && time.Now().Before(g.account.until) {
+	if !g.haltedSince.IsZero() || g.account != nil && time.Now().Before(g.account.until) {
 		return true
 	}
 	h := g.objects[object]
@@ -282,5 +284,21 @@ func (g *gate) snapshot(kind string) CRMState {
 		s.State = cmp.Or(g.account.state, StatePaused)
 		s.Reason = g.account.reason
 	}
+	if !g.haltedSince.IsZero() {
+		s.State, s.Reason = StatePaused, HaltedReason(g.haltedSince)
+	}
 	return s
+}
+
+// halt notes that a person stopped writing, or with zero lets it go on.
+func (g *gate) halt(since time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.haltedSince = since
+}
+
+// HaltedReason is what status says of a connector whose writing a person
+// stopped.
+func HaltedReason(since time.Time) string {
+	return "paused by hand since " + since.UTC().Format(time.RFC3339) + "; crmsync resume goes on"
 }

@@ -26,8 +26,10 @@ type world struct {
 	crm   *fakeCRM
 	store state.Store
 	d     *Dispatcher
-	log   strings.Builder
-	sent  int
+
+	options DispatcherOptions // of d
+	log     strings.Builder
+	sent    int
 }
 
 // testFields is a mapping small enough to read in a dump.
@@ -87,7 +89,7 @@ func (w *world) restart(change func(*DispatcherOptions)) {
 	if change != nil {
 		change(&o)
 	}
-	w.d = NewDispatcher(o)
+	w.options, w.d = o, NewDispatcher(o)
 }
 
 // accept stores events as the receiver does, at once, each under a new message

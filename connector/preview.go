@@ -1,0 +1,275 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+	"crmsync/state"
+)
+
+// Preview is what delivering events would do now. It holds values of records.
+type Preview struct {
+	Events []EventPreview `json:"events"` // in the order given
+	// Others are records of earlier events that would change as well: the
+	// address of a deleted user moves to somebody else.
+	Others []RecordPreview `json:"others"`
+	// Requests is how many the CRM would be sent, retries and the resolution of
+	// conflicts apart.
+	Requests int `json:"requests"`
+}
+
+// EventPreview is how one event would end.
+type EventPreview struct {
+	ID      string          `json:"id"`
+	Type    string          `json:"type"`
+	Status  state.Status    `json:"status"`
+	Reason  string          `json:"reason"`
+	Error   string          `json:"error"`
+	Records []RecordPreview `json:"records"`
+	// Withheld are the fields whose expressions fail. One without a field is a
+	// filter, which lets the event pass.
+	Withheld []mapping.Withheld `json:"withheld"`
+	Warnings []string           `json:"warnings"`
+	NoOwner  []string           `json:"no_owner"` // addresses for which owner() finds nobody
+}
+
+// RecordPreview is what would happen to one record.
+type RecordPreview struct {
+	Object       string        `json:"object"`
+	Key          string        `json:"key"`
+	RemoteID     string        `json:"remote_id"` // "" of a record that would be created
+	Action       string        `json:"action"`    // a crm.Action
+	Changes      []FieldChange `json:"changes"`   // by field
+	Links        []LinkPreview `json:"links"`
+	Note         string        `json:"note"`  // such as email_withheld
+	Error        string        `json:"error"` // why it would be refused
+	SupersededBy string        `json:"superseded_by"`
+}
+
+// FieldChange is what would happen to one field.
+type FieldChange struct {
+	crm.Change
+	// FullLength is the length in characters of a value that the mapping cuts;
+	// 0 of one that is whole.
+	FullLength int    `json:"full_length"`
+	Owner      string `json:"owner"` // address of the owner that New stands for
+}
+
+// What happens to a link.
+const (
+	LinkMake   = "make"
+	LinkRemove = "remove"
+	LinkWait   = "wait" // until the other record is known
+)
+
+// LinkPreview is what would happen to one link of a record.
+type LinkPreview struct {
+	Object string `json:"object"`
+	Key    string `json:"key"`
+	Action string `json:"action"`
+}
+
+// ErrNoPreview says that the client of this CRM cannot tell what it would do.
+var ErrNoPreview = errors.New("this CRM cannot be asked what a write would change")
+
+// PreviewEvents tells what delivering the events together would do, and only
+// reads: of o.Store the links. It fails when the CRM does not answer or refuses
+// to be read.
+func PreviewEvents(ctx context.Context, o DispatcherOptions, events []state.Event) (Preview, error) {
+	r, err := newRehearsal(o)
+	if err != nil {
+		return Preview{}, err
+	}
+	return r.play(ctx, events)
+}
+
+// rehearsals plays rounds without writing: neither to the CRM nor to the state.
+type rehearsals struct {
+	d      *Dispatcher
+	client *rehearsal
+	links  map[state.Lane]state.Link // as they would be now
+}
+
+func newRehearsal(o DispatcherOptions) (*rehearsals, error) {
+	previewer, ok := o.Client.(crm.Previewer)
+	if !ok {
+		return nil, ErrNoPreview
+	}
+	r := &rehearsals{
+		client: &rehearsal{Client: o.Client, previewer: previewer},
+		links:  map[state.Lane]state.Link{},
+	}
+	_, links := o.Client.(crm.Linker)
+	_, archives := o.Client.(crm.Archiver)
+	o.Store, o.Client, o.Metrics, o.DryRun = &shadow{o.Store, r.links}, r.client, nil, false
+	r.d = NewDispatcher(o)
+	if !links {
+		r.d.linker = nil
+	}
+	if !archives {
+		r.d.archiver = nil
+	}
+	return r, nil
+}
+
+// shadow is a store as it would be after what has been played. A round asks a
+// store for nothing else.
+type shadow struct {
+	state.Store
+	links map[state.Lane]state.Link
+}
+
+func (s *shadow) Links(ctx context.Context, lanes ...state.Lane) (map[state.Lane]state.Link, error) {
+	links, err := s.Store.Links(ctx, lanes...)
+	if err != nil {
+		return nil, err
+	}
+	out := maps.Clone(links)
+	if out == nil {
+		out = map[state.Lane]state.Link{}
+	}
+	for _, lane := range lanes {
+		if l, ok := s.links[lane]; ok {
+			out[lane] = l
+		}
+	}
+	return out, nil
+}
+
+// Objects tells of no links to a record that came back: to make them again is
+// left out of a rehearsal.
+func (s *shadow) Objects(context.Context, state.ObjectFilter) ([]state.Link, error) { return nil, nil }
+
+// Waiting tells of nothing that could be written again.
+func (s *shadow) Waiting(context.Context, ...state.Lane) ([]state.Waiting, error) { return nil, nil }
+
+// play plays one round.
+func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, error) {
+	r.client.begin()
+	round := r.d.newRound(state.Claim{Events: anew(events)})
+	if err := round.run(ctx); err != nil {
+		return Preview{}, err
+	}
+	if held := r.d.CRMState(); held.State != StateOK {
+		return Preview{}, fmt.Errorf("%s: %s", held.Kind, held.Reason)
+	}
+	batch := round.settlement()
+	for _, link := range batch.Links {
+		r.links[link.Lane] = link
+	}
+	return Preview{
+		Events: r.events(round, batch), Others: r.others(round), Requests: r.client.requests,
+	}, nil
+}
+
+// anew returns events as if nothing had become of them yet.
+func anew(events []state.Event) []state.Event {
+	out := slices.Clone(events)
+	for i := range out {
+		out[i].Seq = uint64(i + 1)
+		out[i].Status, out[i].Records, out[i].Attempts, out[i].FailingFor = state.Pending, nil, 0, 0
+	}
+	return out
+}
+
+func (r *rehearsals) events(round *round, batch state.Batch) []EventPreview {
+	out := make([]EventPreview, len(round.events))
+	for i, ev := range round.events {
+		s := batch.Settlements[i]
+		out[i] = EventPreview{
+			ID: ev.ID, Type: ev.Type, Status: s.Status, Reason: s.Reason, Error: s.Error,
+			Records: []RecordPreview{}, Warnings: []string{},
+			Withheld: orNone(ev.mapped.Withheld), NoOwner: orNone(ev.mapped.OwnerMisses),
+		}
+		if ev.decoded != nil {
+			out[i].Warnings = slices.Concat(out[i].Warnings, ev.decoded.Warnings, ev.mapped.Warnings)
+		}
+		if ev.ended != nil {
+			continue
+		}
+		var cut map[mapping.Lane]map[string]int
+		for _, rec := range ev.ordered() {
+			out[i].Records = append(out[i].Records, r.record(round, rec, cut))
+		}
+	}
+	return out
+}
+
+func orNone[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// record tells of one record of an event what would become of it.
+func (r *rehearsals) record(round *round, rec *state.Record, cut map[mapping.Lane]map[string]int) RecordPreview {
+	p := RecordPreview{
+		Object: rec.Object, Key: rec.Key, RemoteID: shownID(rec.RemoteID), Action: rec.Action,
+		Changes: []FieldChange{}, Links: []LinkPreview{},
+		Note: rec.Note, Error: rec.Error, SupersededBy: rec.SupersededBy,
+	}
+	done := r.client.records[rec.Lane()]
+	if done == nil || rec.Status != state.Applied && rec.Status != state.Unchanged {
+		return p
+	}
+	for _, c := range done.changes {
+		full := cut[mapping.Lane{Object: crm.Object(rec.Object), Key: rec.Key}][c.Field]
+		p.Changes = append(p.Changes, FieldChange{Change: c, FullLength: full, Owner: r.ownerOf(rec.Object, c)})
+	}
+	p.Links = append(p.Links, done.links...)
+	for _, w := range round.batch.Waiting {
+		if w.Kind == state.WaitLink && w.Record == rec.Lane() {
+			p.Links = append(p.Links, LinkPreview{Object: w.Target.Object, Key: w.Target.Key, Action: LinkWait})
+		}
+	}
+	return p
+}
+
+// ownerOf returns the address of the owner that a field would name.
+func (r *rehearsals) ownerOf(object string, c crm.Change) string {
+	if !r.d.mapper.OwnerField(crm.Object(object), c.Field) {
+		return ""
+	}
+	for email, id := range r.d.Owners() {
+		if id == c.New {
+			return email
+		}
+	}
+	return ""
+}
+
+// others are the records that would change though no event of the round is
+// about them.
+func (r *rehearsals) others(round *round) []RecordPreview {
+	out := []RecordPreview{}
+	for _, lane := range r.client.order {
+		done := r.client.records[lane]
+		if round.lanes[lane] != nil || len(done.changes) == 0 {
+			continue
+		}
+		p := RecordPreview{
+			Object: lane.Object, Key: lane.Key, RemoteID: shownID(round.links[lane].RemoteID), Action: string(done.action),
+			Changes: []FieldChange{}, Links: []LinkPreview{},
+		}
+		for _, c := range done.changes {
+			p.Changes = append(p.Changes, FieldChange{Change: c})
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// shownID hides the ids of records that do not exist.
+func shownID(id string) string {
+	if strings.HasPrefix(id, pretended) {
+		return ""
+	}
+	return id
+}

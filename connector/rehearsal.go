@@ -1,0 +1,221 @@
+package connector
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"crmsync/crm"
+	"crmsync/state"
+)
+
+// rehearsal stands in for a client and only reads: it answers what the client
+// would have answered and notes, for one round, what it would have done.
+type rehearsal struct {
+	crm.Client
+	previewer crm.Previewer
+	records   map[state.Lane]*rehearsed
+	order     []state.Lane // of records
+	requests  int          // that the client would have been asked for, at least
+}
+
+// rehearsed is what would have been done to one record.
+type rehearsed struct {
+	action  crm.Action
+	changes []crm.Change
+	links   []LinkPreview
+	values  map[string]value // by field: of the record as it would be now
+}
+
+// value is that of one field, as the CRM has it and as it would be now.
+type value struct{ real, now string }
+
+// pretended marks the id of a record that does not exist.
+const pretended = "(new) "
+
+// begin starts a round. Nothing is kept of an earlier one: the values of a
+// backlog would fill the memory.
+func (p *rehearsal) begin() {
+	p.records, p.order, p.requests = map[state.Lane]*rehearsed{}, nil, 0
+}
+
+// of returns what is noted about a lane.
+func (p *rehearsal) of(lane state.Lane) *rehearsed {
+	r := p.records[lane]
+	if r == nil {
+		r = &rehearsed{values: map[string]value{}}
+		p.records[lane] = r
+		p.order = append(p.order, lane)
+	}
+	return r
+}
+
+// Owners implements crm.OwnerFinder.
+func (p *rehearsal) Owners(ctx context.Context) ([]crm.Owner, error) {
+	if finder, ok := p.Client.(crm.OwnerFinder); ok {
+		return finder.Owners(ctx)
+	}
+	return nil, nil
+}
+
+// Upsert implements crm.Client.
+func (p *rehearsal) Upsert(ctx context.Context, object crm.Object, records []crm.Record) ([]crm.Result, error) {
+	previews, err := p.preview(ctx, object, records)
+	if err != nil {
+		return nil, err
+	}
+	p.requests++
+	results := make([]crm.Result, len(records))
+	for i, rec := range records {
+		results[i] = p.note(rec, previews[i])
+	}
+	return results, nil
+}
+
+// preview asks the client. A value that its holder has given up in this
+// rehearsal is free, whatever the CRM says.
+func (p *rehearsal) preview(ctx context.Context, object crm.Object, records []crm.Record) ([]crm.Preview, error) {
+	asked := slices.Clone(records)
+	for i := range asked {
+		if p.madeUp(asked[i]) {
+			asked[i].RemoteID = ""
+		}
+	}
+	previews, err := p.previewer.Preview(ctx, object, asked)
+	if err != nil {
+		return nil, err
+	}
+	for i, preview := range previews {
+		field, vacated := p.vacated(preview)
+		if !vacated {
+			continue
+		}
+		again := asked[i]
+		again.Fields = maps.Clone(again.Fields)
+		again.Fields[field] = "" // clearing takes nothing from anybody
+		free, err := p.previewer.Preview(ctx, object, []crm.Record{again})
+		if err != nil {
+			return nil, err
+		}
+		previews[i] = withValue(free[0], field, asked[i].Fields[field])
+	}
+	return previews, nil
+}
+
+// madeUp reports whether a record exists in the rehearsal only.
+func (p *rehearsal) madeUp(rec crm.Record) bool {
+	return rec.RemoteID == pretended+rec.Key
+}
+
+// vacated reports whether a conflict is about a value that its holder would
+// not have any more.
+func (p *rehearsal) vacated(preview crm.Preview) (field string, yes bool) {
+	e := crm.AsError(preview.Err)
+	if preview.Err == nil || e.Kind != crm.Conflict || e.Holder == nil || e.Field == "" {
+		return "", false
+	}
+	holder := p.records[state.Lane{Object: string(e.Holder.Object), Key: e.Holder.Key}]
+	if holder == nil {
+		return "", false
+	}
+	v, known := holder.values[e.Field]
+	return e.Field, known && v.now != v.real
+}
+
+// withValue turns the preview of a field that is cleared into one of a field
+// that gets a text.
+func withValue(p crm.Preview, field string, text any) crm.Preview {
+	now, _ := text.(string)
+	p.Changes = slices.Clone(p.Changes)
+	i := slices.IndexFunc(p.Changes, func(c crm.Change) bool { return c.Field == field })
+	if i < 0 {
+		p.Changes = append(p.Changes, crm.Change{Field: field})
+		i = len(p.Changes) - 1
+	}
+	p.Changes[i].New = now
+	if p.Action == crm.Unchanged {
+		p.Action = crm.Updated
+	}
+	return p
+}
+
+// note remembers what would have happened to rec, and answers as the client
+// would have.
+func (p *rehearsal) note(rec crm.Record, preview crm.Preview) crm.Result {
+	if preview.Err != nil {
+		return crm.Result{RemoteID: preview.RemoteID, Err: preview.Err}
+	}
+	r := p.of(state.Lane{Object: string(rec.Object), Key: rec.Key})
+	first := len(r.values) == 0
+	changes := r.apply(rec, preview.Changes)
+	action, id := preview.Action, preview.RemoteID
+	if id == "" {
+		id = pretended + rec.Key
+	}
+	if action == crm.Created && (p.madeUp(rec) || !first) {
+		action = crm.Updated
+	}
+	if action == crm.Updated && len(changes) == 0 {
+		action = crm.Unchanged
+	}
+	r.action, r.changes = action, changes
+	r.link(rec.Links, LinkMake)
+	r.link(rec.Unlinks, LinkRemove)
+	return crm.Result{RemoteID: id, Action: action}
+}
+
+// apply makes changes to the values as they are in the rehearsal, and returns
+// those that are changes there.
+func (r *rehearsed) apply(rec crm.Record, changes []crm.Change) []crm.Change {
+	named := map[string]crm.Change{}
+	for _, c := range changes {
+		named[c.Field] = c
+	}
+	for field := range rec.Fields { // not named: it is to be as the CRM has it
+		if v, known := r.values[field]; known && named[field].Field == "" {
+			named[field] = crm.Change{Field: field, Old: v.real, New: v.real}
+		}
+	}
+	var out []crm.Change
+	for _, field := range slices.Sorted(maps.Keys(named)) {
+		c := named[field]
+		v, known := r.values[field]
+		if !known {
+			v = value{real: c.Old, now: c.Old}
+		}
+		if c.New != v.now {
+			out = append(out, crm.Change{Field: field, Old: v.now, New: c.New})
+		}
+		v.now = c.New
+		r.values[field] = v
+	}
+	return out
+}
+
+func (r *rehearsed) link(to []crm.Ref, action string) {
+	for _, ref := range to {
+		r.links = append(r.links, LinkPreview{Object: string(ref.Object), Key: ref.Key, Action: action})
+	}
+}
+
+// Link implements crm.Linker.
+func (p *rehearsal) Link(_ context.Context, links []crm.Link) ([]error, error) {
+	p.requests++
+	for _, l := range links {
+		action := LinkMake
+		if l.Remove {
+			action = LinkRemove
+		}
+		p.of(state.Lane{Object: string(l.From.Object), Key: l.From.Key}).link([]crm.Ref{l.To}, action)
+	}
+	return make([]error, len(links)), nil
+}
+
+// Archive implements crm.Archiver.
+func (p *rehearsal) Archive(_ context.Context, object crm.Object, refs []crm.Ref) ([]error, error) {
+	p.requests++
+	for _, ref := range refs {
+		p.of(state.Lane{Object: string(object), Key: ref.Key}).action = crm.Archived
+	}
+	return make([]error, len(refs)), nil
+}
