@@ -19,6 +19,11 @@
 //	links.go       links between records, those that wait included
 //	trouble.go     records that get no answer while others arrive
 //	gate.go        pauses, breaker, rate limit: whether writing makes sense now
+//	look.go        what is looked at again before writing goes on
+//	halt.go        pauses that a person ordered
+//	rehearsal.go   a client that only reads
+//	preview.go     what a round would do, told by a rehearsal
+//	dryrun.go      the same for everything that is pending, as it comes
 //
 // A failure is about one record (it ends dead, or tries again later), about one
 // object (the object pauses) or about the account (writing pauses). Acceptance
