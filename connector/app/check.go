@@ -21,6 +21,20 @@ type checkCommand struct {
 	JSON    bool `help:"Print JSON, one finding a line."`
 }
 
+// Help implements kong.HelpProvider.
+func (*checkCommand) Help() string {
+	return `Looks at everything that can go wrong before the first event: variables, the expressions of the mapping, the state file,
+then the CRM's credentials, its fields and the unique id field. All findings are printed in one run, each with its
+variable and what to do; nothing is written. A warning stops nothing.
+
+Exit codes: 0 nothing to mend, 1 the CRM is at fault, 2 something that can be seen without it.
+
+Examples:
+  crmsync check                               before crmsync serve, and after every change
+  crmsync check --offline                     without asking the CRM, as in a build
+  crmsync check --json                        one finding a line, for tools`
+}
+
 // The severities of a finding.
 const (
 	severityError   = "error"

@@ -13,6 +13,18 @@ type configCommand struct {
 	JSON    bool `help:"Print JSON, one setting a line."`
 }
 
+// Help implements kong.HelpProvider.
+func (*configCommand) Help() string {
+	return `Shows what this environment amounts to: every setting, then the expression of every mapped field, each with where it
+comes from: the environment, a file, the preset of the CRM or the default. Secrets are only said to be set or not.
+Exits 2, and names every mistake, when there is one.
+
+Examples:
+  crmsync config                              what is in force?
+  crmsync config --json                       one setting a line, for tools
+  crmsync config --example > crmsync.env      a file to start from, which explains everything`
+}
+
 // Run prints what could be read even when something is wrong, then what is.
 func (c *configCommand) Run(s *session) error {
 	if c.Example {

@@ -46,6 +46,17 @@ type demoCommand struct {
 	Once bool `help:"Exit after the samples."`
 }
 
+// Help implements kong.HelpProvider.
+func (*demoCommand) Help() string {
+	return `Needs no configuration and no account: a CRM in memory, a state file that is removed at the end, and sample events that
+are signed and posted to the real webhook. It prints what became of each and what the CRM holds, then runs on so that
+you can look around and send events of your own.
+
+Examples:
+  crmsync demo                                until Ctrl-C
+  crmsync demo --once                         exit after the samples`
+}
+
 // Run starts a connector on a temporary state and a CRM in memory, sends the
 // sample events to its webhook, and shows what became of them.
 func (c *demoCommand) Run(s *session) (err error) {

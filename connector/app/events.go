@@ -18,6 +18,17 @@ type eventsCommand struct {
 	Limit  int    `placeholder:"N" help:"At most so many, the newest; all without it."`
 }
 
+// Help implements kong.HelpProvider.
+func (*eventsCommand) Help() string {
+	return `Lists what was received, newest first: each event with its status and the records that it wrote. Times are UTC.
+
+Examples:
+  crmsync events --limit 20                   what came in lately?
+  crmsync events --status dead                what needs a person?
+  crmsync events --type call.completed --since 7d
+  crmsync events --since 2026-11-18 --json    one event a line, for tools`
+}
+
 // Run prints the events as they are read: the ledger may be long.
 func (c *eventsCommand) Run(s *session) error {
 	if c.Limit < 0 {

@@ -18,6 +18,19 @@ type healthCommand struct {
 	CRM bool `name:"crm" help:"Fail also while writing to the CRM is paused."`
 }
 
+// Help implements kong.HelpProvider.
+func (*healthCommand) Help() string {
+	return `Asks the connector that runs on the state file whether it can accept events, as /readyz does: for the HEALTHCHECK of a
+container and for probes. A paused CRM is no reason to restart anything; --crm is for alerting.
+
+Exit codes: 0 ready, 1 not ready or not running.
+
+Examples:
+  crmsync health
+  crmsync health --crm                        fails also while the CRM is paused
+  crmsync health --json                       with the reason`
+}
+
 // healthView is the JSON of health.
 type healthView struct {
 	Ready  bool                `json:"ready"`

@@ -14,6 +14,16 @@ type objectsCommand struct {
 	Key    string `placeholder:"ID" help:"Only the user, organisation or call with this id."`
 }
 
+// Help implements kong.HelpProvider.
+func (*objectsCommand) Help() string {
+	return `Lists which record of the CRM every user (contact), organisation (company) and call (activity) became.
+
+Examples:
+  crmsync objects --object contact
+  crmsync objects --key 3f1c9d2e              where did this user, call or organisation go?
+  crmsync objects --json --state backup.db    one record a line, in a backup`
+}
+
 // Run prints the records as they are read: there may be many.
 func (c *objectsCommand) Run(s *session) error {
 	query := url.Values{}

@@ -18,6 +18,21 @@ type replayCommand struct {
 	Force  bool     `help:"Write even what looks unchanged."`
 }
 
+// Help implements kong.HelpProvider.
+func (*replayCommand) Help() string {
+	return `Queues events again as they were stored, for when the cause of a failure is gone. What is newer in the CRM stays: an older
+event ends stale. After a change of the mapping crmsync resync is the better choice. The payload must still be there:
+CRMSYNC_PAYLOAD_RETENTION, always for dead events.
+
+Exit codes: 0 queued, 1 an event that was named could not be queued, 2 wrong usage.
+
+Examples:
+  crmsync replay msg_2Lh9KRb0pzN4LePd3XiA4v9Q
+  crmsync replay --status dead                all of them, after the CRM was mended
+  crmsync replay --status dead --since 7d     only those of the last week
+  crmsync replay msg_2Lh9KRb0pzN4LePd3XiA4v9Q --force     write it although it looks unchanged`
+}
+
 // Run fails when an event that was named could not be queued.
 func (c *replayCommand) Run(s *session) error {
 	if len(c.IDs) == 0 && c.Status == "" && c.Since == "" {

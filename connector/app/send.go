@@ -33,6 +33,21 @@ type sendCommand struct {
 	NewID bool     `name:"new-id" help:"Give each event a new id, so that it is no duplicate of an earlier one."`
 }
 
+// Help implements kong.HelpProvider.
+func (*sendCommand) Help() string {
+	return `Plays the platform: signs each file with the first whsec_ secret of CRMSYNC_WEBHOOK_SECRETS, as Svix does, and posts it.
+Sending a file twice is a duplicate, as a resend by Svix is, and changes nothing. --new-id makes an event of its own of
+it: with another id, and with the present time as its timestamp, because of two versions of a record the newer one wins.
+
+Exit codes: 0 all were accepted, 1 one was not, 2 wrong configuration.
+
+Examples:
+  crmsync send call.json                      to the connector on this machine
+  crmsync send call.json --new-id             once more, as an event of its own
+  crmsync send user.json org.json --to https://crmsync.example.com/webhooks
+  cat call.json | crmsync send -`
+}
+
 // Run sends every file, also behind one that is refused, and fails when one was.
 func (c *sendCommand) Run(s *session) error {
 	cfg, err := loadOnly("CRMSYNC_WEBHOOK_SECRETS", "CRMSYNC_LISTEN_ADDR")

@@ -10,6 +10,18 @@ import (
 // serveCommand runs the connector.
 type serveCommand struct{}
 
+// Help implements kong.HelpProvider.
+func (*serveCommand) Help() string {
+	return `Runs the connector: accepts webhooks on CRMSYNC_LISTEN_ADDR and writes them into the CRM. SIGTERM or SIGINT let what is in
+flight finish, at most 8 seconds; a second one ends it at once. crmsync check says beforehand whether it will start.
+
+Exit codes: 0 stopped by a signal, 1 it could not go on, 2 wrong configuration.
+
+Examples:
+  crmsync serve
+  crmsync                                     the same`
+}
+
 // Run serves until the context ends.
 func (c *serveCommand) Run(s *session) error {
 	cfg, err := soundConfig(s)

@@ -18,6 +18,19 @@ type setupCommand struct {
 	JSON   bool `help:"Print JSON, one step a line."`
 }
 
+// Help implements kong.HelpProvider.
+func (*setupCommand) Help() string {
+	return `Creates the unique id field and the custom fields of the mapping, where the CRM's API allows it, and says what is left to
+do by hand. It may be repeated: what exists is left as it is. The credentials need the permission to change the schema,
+which serve does not need.
+
+Exit codes: 0 all is there, 1 something is left to do by hand or was refused, 2 wrong configuration.
+
+Examples:
+  crmsync setup --dry-run                     what would be created?
+  crmsync setup                               then crmsync check`
+}
+
 // Run prints every step, those left to a person last; it fails when there are
 // any.
 func (c *setupCommand) Run(s *session) error {

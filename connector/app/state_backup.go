@@ -20,8 +20,11 @@ type backupCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*backupCommand) Help() string {
-	return "The copy is consistent while the connector runs, is verified before it gets its name, and is a state file of its own.\n\n" +
-		"Example: crmsync state backup /var/backups/crmsync-$(date +%F).db"
+	return `The copy is consistent while the connector runs, is verified before it gets its name, and is a state file of its own.
+
+Examples:
+  crmsync state backup /var/backups/crmsync.db
+  crmsync state backup "/var/backups/crmsync-$(date +%F).db"     one for each day`
 }
 
 // Run leaves either a sound copy or no file.

@@ -16,9 +16,13 @@ type exportCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*exportCommand) Help() string {
-	return `Every line is {"event":…}, newest first, or {"object":…}, with the fields that events --json and objects --json print. ` +
-		"Payloads are not part of it. On a running connector what changes meanwhile may show its old or its new status; export a backup for one moment's view.\n\n" +
-		"Example: crmsync state export | jq -r 'select(.event.status == \"dead\") | .event.id'"
+	return `Every line is {"event":…}, newest first, or {"object":…}, with the fields that events --json and objects --json print.
+Payloads are not part of it. On a running connector what changes meanwhile may show its old or its new status; export a
+backup for one moment's view.
+
+Examples:
+  crmsync state export > crmsync.jsonl
+  crmsync state export | jq -r 'select(.event.status == "dead") | .event.id'`
 }
 
 // Run reads page by page and prints while it reads: there may be many lines.

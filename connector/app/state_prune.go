@@ -13,10 +13,13 @@ type pruneCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*pruneCommand) Help() string {
-	return "Removed are ended events settled longer ago than CRMSYNC_EVENT_RETENTION and payloads of those settled longer ago than " +
-		"CRMSYNC_PAYLOAD_RETENTION, as the running connector has them set. Dead events, and which CRM record everything became, stay. " +
-		"The file does not shrink: the room is used again.\n\n" +
-		"Example: CRMSYNC_PAYLOAD_RETENTION=24h crmsync state prune --state stopped.db"
+	return `Removed are ended events settled longer ago than CRMSYNC_EVENT_RETENTION and payloads of those settled longer ago than
+CRMSYNC_PAYLOAD_RETENTION, as the running connector has them set. Dead events, and which CRM record everything became,
+stay. The file does not shrink, the room is used again; crmsync state compact shrinks it.
+
+Examples:
+  crmsync state prune
+  CRMSYNC_PAYLOAD_RETENTION=24h crmsync state prune --state stopped.db`
 }
 
 // Run prints what went.

@@ -16,6 +16,13 @@ type versionCommand struct {
 	JSON bool `help:"Print JSON."`
 }
 
+// Help implements kong.HelpProvider.
+func (*versionCommand) Help() string {
+	return `Examples:
+  crmsync version
+  crmsync version --json                      version, revision of the source, Go release`
+}
+
 // versionView is the JSON of version.
 type versionView struct {
 	Version  string `json:"version"`
