@@ -24,6 +24,7 @@ const (
 	defaultPage    = 100
 	maxPage        = 1000
 	maxRequestBody = 1 << 20 // a replay request: some 25,000 ids
+	maxPreviewBody = 64 << 20
 )
 
 // ledger is what the API needs of a state.Store.
@@ -33,6 +34,9 @@ type ledger interface {
 	Events(ctx context.Context, f state.EventFilter) ([]state.Event, error)
 	Event(ctx context.Context, id string) (state.Event, error)
 	Objects(ctx context.Context, f state.ObjectFilter) ([]state.Link, error)
+	Links(ctx context.Context, lanes ...state.Lane) (map[state.Lane]state.Link, error)
+	Paused(ctx context.Context) (time.Time, error)
+	SetPaused(ctx context.Context, since time.Time) error
 	Requeue(ctx context.Context, o state.RequeueOptions) (state.RequeueResult, error)
 	Discard(ctx context.Context, ids []string, reason string) (state.DiscardResult, error)
 	Verify(ctx context.Context) ([]state.Finding, error)
@@ -58,18 +62,27 @@ type live struct {
 	owners func() mapping.Owners
 	ready  func(context.Context) error // why no event can be accepted
 	flush  func(context.Context) error // stores what is only counted in memory
+
+	pause, resume func(context.Context) error
+	dryRun        func() *connector.DryRun // nil when events are written
+	preview       func(context.Context, []state.Event) (connector.Preview, error)
 }
 
 // handler returns the routes of the API.
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, serve := range map[string]func(*http.Request) (any, error){
-		"GET /api/v1/status":       a.status,
-		"GET /api/v1/events/{id}":  a.event,
-		"POST /api/v1/replay":      a.replay,
-		"POST /api/v1/discard":     a.discard,
-		"GET /api/v1/state/verify": a.verify,
-		"POST /api/v1/state/prune": a.prune,
+		"GET /api/v1/status":        a.status,
+		"GET /api/v1/events/{id}":   a.event,
+		"POST /api/v1/replay":       a.replay,
+		"POST /api/v1/resync":       a.resync,
+		"POST /api/v1/discard":      a.discard,
+		"POST /api/v1/pause":        a.pause,
+		"POST /api/v1/resume":       a.resume,
+		"POST /api/v1/preview":      a.preview,
+		"GET /api/v1/state/verify":  a.verify,
+		"POST /api/v1/state/prune":  a.prune,
+		"POST /api/v1/state/memory": a.memory,
 	} {
 		mux.Handle(pattern, a.answer(serve))
 	}
@@ -157,9 +170,16 @@ func (a *api) status(r *http.Request) (any, error) {
 	v := newStatusView(stats, a.now())
 	v.CRM = connector.CRMState{State: connector.StateOK, Reason: notRunning}
 	v.ReadyReason = notRunning
+	since, err := a.ledger.Paused(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	if v.PausedByHandSince = known(since); !since.IsZero() {
+		v.CRM.State, v.CRM.Reason = connector.StatePaused, connector.HaltedReason(since)
+	}
 	if a.live != nil {
 		v.Running = true
-		v.CRM = a.live.crm()
+		v.CRM, v.DryRun = a.live.crm(), a.live.dryRun()
 		v.Ready, v.ReadyReason = readiness(a.live.ready(r.Context()))
 	}
 	if v.CRM.Kind == "" && stats.Binding != nil {
@@ -265,14 +285,23 @@ func (a *api) event(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return explain(e, a.mapping, a.live), nil
+	v := explain(e, a.mapping, a.live)
+	if e.Status == state.Pending && a.live != nil && a.live.dryRun() != nil {
+		a.addPreview(r.Context(), &v, e)
+	}
+	return v, nil
+}
+
+// readBody decodes a request of at most limit bytes.
+func readBody(r *http.Request, limit int64, v any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, limit))
+	dec.DisallowUnknownFields()
+	return dec.Decode(v)
 }
 
 func (a *api) replay(r *http.Request) (any, error) {
 	var req replayRequest
-	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxRequestBody))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&req); err != nil {
+	if err := readBody(r, maxRequestBody, &req); err != nil {
 		return nil, badRequest(`the body is not a replay request: expected {"ids":["…"]} or {"status":"dead"}`)
 	}
 	o, err := a.requeueOptions(req)

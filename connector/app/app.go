@@ -22,6 +22,10 @@ type commands struct {
 	Events  eventsCommand  `cmd:"" help:"List received events, newest first."`
 	Explain explainCommand `cmd:"" help:"Tell one event's whole story, values included."`
 	Objects objectsCommand `cmd:"" help:"List which CRM record each user, organisation and call became."`
+	Preview previewCommand `cmd:"" help:"Show what events would change in the CRM, field by field; writes nothing."`
+	Resync  resyncCommand  `cmd:"" help:"Bring records up to a changed mapping."`
+	Pause   pauseCommand   `cmd:"" help:"Stop writing to the CRM; events are still accepted."`
+	Resume  resumeCommand  `cmd:"" help:"Go on writing after pause."`
 	Replay  replayCommand  `cmd:"" help:"Queue stored events again."`
 	Discard discardCommand `cmd:"" help:"End dead events that will never be written."`
 	State   stateCommands  `cmd:"" help:"Look after the state file."`

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -70,9 +69,7 @@ type discardRequest struct {
 
 func (a *api) discard(r *http.Request) (any, error) {
 	var req discardRequest
-	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxRequestBody))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&req); err != nil || len(req.IDs) == 0 {
+	if err := readBody(r, maxRequestBody, &req); err != nil || len(req.IDs) == 0 {
 		return nil, badRequest(`the body is not a discard request: expected {"ids":["…"],"reason":"…"}`)
 	}
 	req.Reason = strings.TrimSpace(req.Reason)

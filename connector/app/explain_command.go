@@ -14,6 +14,17 @@ type explainCommand struct {
 	ID string `arg:"" name:"id" help:"Event id or message id."`
 }
 
+// Help implements kong.HelpProvider.
+func (*explainCommand) Help() string {
+	return `Shows what came in, what each mapped field becomes by the mapping in force, what was sent and what the CRM answered. Values
+are shown: mind who reads the output.
+
+Examples:
+  crmsync explain msg_2Lh9KRb0pzN4LePd3XiA4v9Q
+  crmsync explain msg_2Lh9KRb0pzN4LePd3XiA4v9Q --json
+  crmsync explain evt_77 --state backup.db     in a backup`
+}
+
 // Run prints the story, values included.
 func (c *explainCommand) Run(s *session) error {
 	client, err := s.open(c.stateFlags, readOnly)
@@ -120,6 +131,15 @@ func printMapped(w io.Writer, v explainView) error {
 		if f.Field == "" {
 			fmt.Fprintf(w, "\nFilter %s could not decide, so the event passes: %s.\n", f.Variable, printable(f.Error))
 		}
+	}
+	if v.Preview != nil {
+		fmt.Fprintf(w, "\nDry run: %s\n", printable(endText(*v.Preview)))
+		for _, r := range v.Preview.Records {
+			if err := printRecordPreview(w, r); err != nil {
+				return err
+			}
+		}
+		printEventNotes(w, *v.Preview)
 	}
 	if v.Note != "" {
 		fmt.Fprintf(w, "\nNote: %s.\n", printable(v.Note))

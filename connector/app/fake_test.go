@@ -21,6 +21,7 @@ type fakeLedger struct {
 	backup   string
 	err      error
 
+	pausedAt time.Time
 	requeued []state.RequeueOptions
 	pruned   []state.PruneOptions
 }
@@ -57,6 +58,23 @@ func (f *fakeLedger) Objects(_ context.Context, o state.ObjectFilter) ([]state.L
 		}
 	}
 	return found[:min(len(found), o.Limit)], f.err
+}
+
+func (f *fakeLedger) Links(_ context.Context, lanes ...state.Lane) (map[state.Lane]state.Link, error) {
+	found := map[state.Lane]state.Link{}
+	for _, l := range f.links {
+		if slices.Contains(lanes, l.Lane) {
+			found[l.Lane] = l
+		}
+	}
+	return found, f.err
+}
+
+func (f *fakeLedger) Paused(context.Context) (time.Time, error) { return f.pausedAt, f.err }
+
+func (f *fakeLedger) SetPaused(_ context.Context, since time.Time) error {
+	f.pausedAt = since
+	return f.err
 }
 
 func (f *fakeLedger) Requeue(_ context.Context, o state.RequeueOptions) (state.RequeueResult, error) {

@@ -216,11 +216,12 @@ func (v *service) startWork(ctx context.Context) error {
 	v.receiver = connector.NewReceiver(connector.ReceiverOptions{
 		Store: v.store, Verifier: verifier, MaxBytes: v.cfg.WebhookMaxBytes, Metrics: v.metrics, Log: v.log,
 	})
-	v.dispatch = connector.NewDispatcher(connector.DispatcherOptions{
-		Store: v.store, Client: v.client, Mapper: v.mapper, Log: v.log, Metrics: v.metrics,
-		UserDeleted: connector.DeletePolicy(v.cfg.UserDeleted), OrgDeleted: connector.DeletePolicy(v.cfg.OrgDeleted),
-		BatchSize: v.cfg.Common.BatchSize, GiveUpAfter: v.cfg.GiveUpAfter, SettleTime: v.cfg.SettleTime,
-	})
+	delivery := v.delivery()
+	delivery.Log, delivery.Metrics, delivery.DryRun = v.log, v.metrics, v.cfg.DryRun
+	if _, can := v.client.(crm.Previewer); v.cfg.DryRun && !can {
+		return usage(fmt.Errorf("CRMSYNC_DRY_RUN: %w", connector.ErrNoPreview))
+	}
+	v.dispatch = connector.NewDispatcher(delivery)
 	v.registry.MustRegister(newBacklog(v.store.Stats, v.dispatch.CRMState, v.log))
 	counting, stopCounting := context.WithCancel(context.Background())
 	v.work("receiver", func() error { return v.receiver.Run(counting) })
@@ -238,6 +239,11 @@ func (v *service) startWork(ctx context.Context) error {
 	return nil
 }
 
+// delivery is how events are delivered, or would be.
+func (v *service) delivery() connector.DispatcherOptions {
+	return deliveryOptions(v.cfg, v.store, v.client, v.mapper)
+}
+
 func (v *service) local() http.Handler {
 	a := &api{
 		ledger: v.store, now: time.Now, log: v.log, kind: v.cfg.CRM,
@@ -245,6 +251,10 @@ func (v *service) local() http.Handler {
 		kept:    func() (*config.Config, error) { return v.cfg, nil },
 		live: &live{
 			crm: v.dispatch.CRMState, owners: v.dispatch.Owners, ready: v.receiver.Ready, flush: v.receiver.Flush,
+			pause: v.dispatch.Pause, resume: v.dispatch.Resume, dryRun: v.dispatch.DryRun,
+			preview: func(ctx context.Context, events []state.Event) (connector.Preview, error) {
+				return connector.PreviewEvents(ctx, v.delivery(), events)
+			},
 		},
 	}
 	return localHandler(a.handler(), v.receiver.Ready)

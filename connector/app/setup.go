@@ -14,7 +14,7 @@ import (
 
 // setupCommand creates in the CRM what the mapping needs.
 type setupCommand struct {
-	DryRun bool `name:"dry-run" help:"Only say what would be done."`
+	DryRun bool `name:"dry-run" help:"Only say what would be done, as with CRMSYNC_DRY_RUN."`
 	JSON   bool `help:"Print JSON, one step a line."`
 }
 
@@ -43,7 +43,7 @@ func (c *setupCommand) Run(s *session) error {
 		return err
 	}
 	defer func() { _ = closeClient(client) }() // nothing is lost by it
-	steps, err := provision(s.ctx, cfg, client, c.DryRun)
+	steps, err := provision(s.ctx, cfg, client, c.DryRun || cfg.DryRun)
 	if printErr := printSteps(s.stdout, steps, c.JSON); printErr != nil {
 		return printErr
 	}

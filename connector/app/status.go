@@ -68,10 +68,33 @@ func printStatus(w io.Writer, v statusView) error {
 		return err
 	}
 	fmt.Fprintf(w, "\nCRM: %s\n", crmText(v))
+	if v.DryRun != nil {
+		fmt.Fprintln(w, dryRunText(*v.DryRun))
+	}
 	for _, advice := range statusAdvice(v) {
 		fmt.Fprintln(w, advice)
 	}
 	return nil
+}
+
+// dryRunText says what would have been written.
+func dryRunText(d connector.DryRun) string {
+	list := func(counts map[string]int) string {
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(counts)) {
+			parts = append(parts, fmt.Sprintf("%s %d", orDash(name), counts[name]))
+		}
+		return strings.Join(parts, ", ")
+	}
+	ends := map[string]int{}
+	for status, n := range d.Statuses {
+		ends[string(status)] = n
+	}
+	if d.Events == 0 {
+		return "Dry run: nothing is written (CRMSYNC_DRY_RUN); no pending event has been looked at yet."
+	}
+	return fmt.Sprintf("Dry run: nothing is written (CRMSYNC_DRY_RUN). Of %s would end: %s; records: %s; links: %d; writing requests: %d.",
+		plural(d.Events, "pending event"), list(ends), list(d.Actions), d.Links, d.Requests)
 }
 
 // refusing reports whether a connector runs that cannot accept events.
@@ -125,7 +148,10 @@ func statusAdvice(v statusView) []string {
 	if v.refusing() {
 		advice = append(advice, "Events cannot be accepted, senders are asked to come again: "+printable(v.ReadyReason)+".")
 	}
-	if v.CRM.State == connector.StatePaused {
+	switch {
+	case v.PausedByHandSince != nil:
+		advice = append(advice, "Writing was paused by hand, events are still accepted; crmsync resume lets it go on.")
+	case v.CRM.State == connector.StatePaused:
 		advice = append(advice, "Writing is paused, events are still accepted. Mend what the reason names: run crmsync check. Writing resumes by itself.")
 	}
 	if v.Dead > 0 {

@@ -30,6 +30,9 @@ type statusView struct {
 	LastEventAt          *time.Time         `json:"last_event_at"`
 	CRM                  connector.CRMState `json:"crm"`
 
+	PausedByHandSince *time.Time        `json:"paused_by_hand_since"`
+	DryRun            *connector.DryRun `json:"dry_run"` // null when events are written
+
 	Running          bool             `json:"running"` // a connector answers, not a file
 	Ready            bool             `json:"ready"`   // events can be accepted now
 	ReadyReason      string           `json:"ready_reason"`
@@ -66,7 +69,9 @@ type explainView struct {
 	// Withheld are the expressions that failed; one without a field is a
 	// filter, which let the event pass.
 	Withheld []mapping.Withheld `json:"withheld"`
-	Note     string             `json:"note"` // why something above is missing, or has not happened yet
+	// Preview is how the event would end now; null unless it is pending in a dry run.
+	Preview *connector.EventPreview `json:"preview"`
+	Note    string                  `json:"note"` // why something above is missing, or has not happened yet
 }
 
 // decodedView is what was understood of a payload.

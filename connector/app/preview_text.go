@@ -1,0 +1,152 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"crmsync/connector"
+	"crmsync/crm"
+	"crmsync/state"
+)
+
+// previewVerbs say what would happen to a record, by its action.
+var previewVerbs = map[string]string{
+	string(crm.Created): "create", string(crm.Updated): "update", string(crm.Upserted): "create or update",
+	string(crm.Adopted): "adopt (a person had created it)", string(crm.Unchanged): "unchanged",
+	string(crm.Archived): "archive", string(crm.Stale): "stale", string(crm.None): "nothing",
+}
+
+// printPreview shows what would happen for people.
+func printPreview(w io.Writer, p connector.Preview) error {
+	for _, e := range p.Events {
+		fmt.Fprintf(w, "%s %s: %s\n", printable(e.ID), orDash(printable(e.Type)), printable(endText(e)))
+		for _, r := range e.Records {
+			if err := printRecordPreview(w, r); err != nil {
+				return err
+			}
+		}
+		printEventNotes(w, e)
+		fmt.Fprintln(w)
+	}
+	if len(p.Others) > 0 {
+		fmt.Fprintln(w, "Records of other users that would change as well:")
+		for _, r := range p.Others {
+			if err := printRecordPreview(w, r); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	_, err := fmt.Fprintln(w, previewSummary(p))
+	return err
+}
+
+// endText says how an event would end.
+func endText(e connector.EventPreview) string {
+	text := "would end " + string(e.Status)
+	if e.Status == state.Pending {
+		text = "would stay pending"
+	}
+	if e.Reason != "" {
+		text += " (" + e.Reason + ")"
+	}
+	if e.Error != "" {
+		text += ": " + e.Error
+	}
+	return text
+}
+
+func printRecordPreview(w io.Writer, r connector.RecordPreview) error {
+	text := fmt.Sprintf("  %s %s: %s", r.Object, r.Key, previewVerbs[r.Action])
+	for _, part := range []struct{ label, value string }{
+		{"CRM record ", r.RemoteID}, {"superseded by ", r.SupersededBy}, {"", r.Note}, {"", r.Error},
+	} {
+		if part.value != "" {
+			text += ", " + part.label + part.value
+		}
+	}
+	fmt.Fprintln(w, printable(text))
+	t := newTable(w)
+	for _, c := range r.Changes {
+		t.row("    "+c.Field, oldText(c.Old), "→ "+newText(c))
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	for _, l := range r.Links {
+		fmt.Fprintf(w, "    %s\n", printable(linkText(l)))
+	}
+	return nil
+}
+
+func oldText(old string) string {
+	if old == "" {
+		return "(empty)"
+	}
+	return quoteShort(old)
+}
+
+// newText shows what a field would become, and what that means.
+func newText(c connector.FieldChange) string {
+	switch {
+	case c.New == "":
+		return "(cleared)"
+	case c.FullLength > 0:
+		return fmt.Sprintf("%s, cut to %d of %d characters", quoteShort(c.New), utf8.RuneCountInString(c.New), c.FullLength)
+	case c.Owner != "":
+		return fmt.Sprintf("%s, owner %s", quoteShort(c.New), c.Owner)
+	}
+	return quoteShort(c.New)
+}
+
+func linkText(l connector.LinkPreview) string {
+	to := l.Object + " " + l.Key
+	switch l.Action {
+	case connector.LinkRemove:
+		return "remove link to " + to
+	case connector.LinkWait:
+		return "link to " + to + " waits until that is known"
+	}
+	return "link to " + to
+}
+
+// printEventNotes tells what is odd about an event.
+func printEventNotes(w io.Writer, e connector.EventPreview) {
+	for _, f := range e.Withheld {
+		if f.Field == "" {
+			fmt.Fprintf(w, "  Filter %s could not decide, so the event passes: %s\n", f.Variable, printable(f.Error))
+			continue
+		}
+		fmt.Fprintf(w, "  %s %s stays as it is, its expression fails (%s): %s\n", f.Object, printable(f.Field), f.Variable, printable(f.Error))
+	}
+	for _, email := range e.NoOwner {
+		fmt.Fprintf(w, "  No owner in the CRM has the address %s.\n", printable(email))
+	}
+	for _, warning := range e.Warnings {
+		fmt.Fprintf(w, "  Warning: %s\n", printable(warning))
+	}
+}
+
+func previewSummary(p connector.Preview) string {
+	counts := map[string]int{}
+	for _, e := range p.Events {
+		for _, r := range e.Records {
+			counts[r.Action]++
+		}
+	}
+	var parts []string
+	for _, action := range slices.Sorted(maps.Keys(counts)) {
+		if action != "" {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[action], action))
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"none"}
+	}
+	return fmt.Sprintf("%s, %s; records: %s. Nothing was written.",
+		plural(len(p.Events), "event"), plural(p.Requests, "writing request"), strings.Join(parts, ", "))
+}
