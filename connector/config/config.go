@@ -65,7 +65,8 @@ type Adapter struct {
 	Name string
 	// Options points to a struct, or is nil. Each string field with a name tag
 	// is read from CRMSYNC_<NAME>_<tag>; the tags default, help, secret:"true"
-	// and required:"true" describe it, and key:"true" marks the name of the CRM
+	// and required:"true" describe it (required:"either" is the usual one of
+	// several ways, of which Validate wants one), and key:"true" marks the name of the CRM
 	// field that holds our ids. A method Validate, if there is one, looks for
 	// mistakes in the filled options: see Validator.
 	Options any

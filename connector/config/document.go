@@ -104,7 +104,7 @@ func exampleRow(b *strings.Builder, row setting) {
 		b.WriteString("#   " + row.variable + "=" + row.example + "\n")
 	}
 	comment := "#"
-	if row.mandatory {
+	if row.mandatory || row.usual {
 		comment = ""
 	}
 	b.WriteString(comment + row.variable + "=" + row.fallback + "\n")

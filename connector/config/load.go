@@ -221,6 +221,7 @@ func (l *loader) fillOptions(a *Adapter) {
 	}
 	options := reflect.ValueOf(a.Options).Elem()
 	rows := a.settings()
+	filled := map[string]*value{}
 	for i := range options.NumField() {
 		if options.Type().Field(i).Tag.Get("name") == "" {
 			continue
@@ -238,24 +239,29 @@ func (l *loader) fillOptions(a *Adapter) {
 			l.keepKey(v)
 		}
 		options.Field(i).SetString(v.text)
+		filled[v.variable] = v
 	}
 	l.cfg.Options = a.Options
-	l.validate(a)
+	l.validate(a, filled)
 }
 
 // validate adds what the filled options know to be wrong with themselves.
-func (l *loader) validate(a *Adapter) {
-	v, ok := a.Options.(Validator)
+func (l *loader) validate(a *Adapter, filled map[string]*value) {
+	options, ok := a.Options.(Validator)
 	if !ok {
 		return
 	}
-	remedies := map[string]string{}
-	for _, row := range a.settings() {
-		remedies[row.variable] = row.remedy()
-	}
-	for _, e := range v.Validate() {
-		if variable := a.prefix() + e.Name; !l.problems.has(variable) {
-			l.problem(variable, CodeBadValue, e.Message, remedies[variable])
+	for _, e := range options.Validate() {
+		variable := a.prefix() + e.Name
+		v := filled[variable]
+		switch {
+		case l.problems.has(variable):
+		case v == nil: // it names no option of its own: still better than silence
+			l.problem(variable, CodeBadValue, e.Message, "")
+		case v.text == "":
+			l.problem(variable, CodeMissing, e.Message, v.remedy())
+		default:
+			l.problem(v.name(), CodeBadValue, e.Message, v.remedy())
 		}
 	}
 }

@@ -69,6 +69,7 @@ type setting struct {
 	help      string
 	secret    bool // redacted, and can come from a file
 	mandatory bool
+	usual     bool // one of several ways, of which one is required: the usual one
 	key       bool // names the CRM field that holds our ids
 }
 
@@ -99,6 +100,7 @@ func settingsOf(t reflect.Type, prefix string) []setting {
 				help:      tag.Get("help"),
 				secret:    tag.Get("secret") == "true",
 				mandatory: tag.Get("required") == "true" || tag.Get("mandatory") == "true",
+				usual:     tag.Get("required") == "either",
 				key:       tag.Get("key") == "true",
 			})
 		}
