@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"crmsync/connector/config"
 )
 
 // commands is the grammar of the command line.
@@ -31,6 +34,7 @@ type commands struct {
 	State   stateCommands  `cmd:"" help:"Look after the state file."`
 	Health  healthCommand  `cmd:"" help:"Ask the running connector whether it is ready, for probes."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+	Help    helpCommand    `cmd:"" help:"Explain a command; the same as its --help."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
@@ -50,15 +54,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func (s *session) execute(args []string) error {
 	exited := false // by --help or --version, which have printed all there is to say
-	parser, err := kong.New(&commands{},
-		kong.Name("crmsync"),
-		kong.Description("Writes signed webhooks of calls, users and organisations into a CRM."),
-		kong.Writers(s.stdout, s.stderr),
-		kong.Exit(func(int) { exited = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.Bind(s),
-		kong.Vars{"version": buildVersion().text()},
-	)
+	parser, err := newParser(s, func(int) { exited = true })
 	if err != nil {
 		return fmt.Errorf("build the command line: %w", err)
 	}
@@ -67,11 +63,43 @@ func (s *session) execute(args []string) error {
 	case exited:
 		return nil
 	case err != nil:
-		return usage(fmt.Errorf("%s; crmsync --help lists the commands", strings.TrimSpace(err.Error())))
+		return usage(misuse(parser, args, err))
 	}
 	err = command.Run()
 	if errors.Is(err, context.Canceled) && s.ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
 	return err
+}
+
+func newParser(s *session, exit func(int)) (*kong.Kong, error) {
+	return kong.New(&commands{},
+		kong.Name("crmsync"),
+		kong.Description("Writes signed webhooks of calls, users and organisations into a CRM."),
+		kong.Writers(s.stdout, s.stderr),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Bind(s),
+		kong.Vars{"version": buildVersion().text()},
+	)
+}
+
+// misuse says where help is for args that the parser did not understand.
+func misuse(parser *kong.Kong, args []string, err error) error {
+	wrong, ok := errors.AsType[*kong.ParseError](err)
+	if ok && wrong.Context.Selected() != nil {
+		return fmt.Errorf("%s; crmsync %s --help explains it", strings.TrimSpace(err.Error()), wrong.Context.Selected().Path())
+	}
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return fmt.Errorf("%s; crmsync --help lists the commands", strings.TrimSpace(err.Error()))
+	}
+	var names []string
+	for _, command := range parser.Model.Children {
+		names = append(names, command.Name)
+	}
+	text := "there is no command " + strconv.Quote(args[0])
+	if near := config.Nearest(args[0], names); near != "" {
+		text += ", did you mean " + near + "?"
+	}
+	return errors.New(text + "; crmsync --help lists the commands")
 }

@@ -22,9 +22,14 @@ type discardCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*discardCommand) Help() string {
-	return "A discarded event counts as skipped, and a repetition of it changes nothing; crmsync replay ID takes the discard back " +
-		"while the payload is kept (CRMSYNC_PAYLOAD_RETENTION).\n\n" +
-		"Example: crmsync discard msg_2Lh9KRb0pzN4LePd3XiA4v9Q --reason \"test account\""
+	return `A discarded event counts as skipped, and a repetition of it changes nothing; crmsync replay ID takes the discard back
+while the payload is kept (CRMSYNC_PAYLOAD_RETENTION).
+
+Exit codes: 0 discarded, 1 an event that was named is not dead, 2 wrong usage.
+
+Examples:
+  crmsync events --status dead                which are there?
+  crmsync discard msg_2Lh9KRb0pzN4LePd3XiA4v9Q --reason "test account"`
 }
 
 // Run fails when an event that was named is not dead.

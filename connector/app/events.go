@@ -2,7 +2,6 @@ package app
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -15,7 +14,7 @@ type eventsCommand struct {
 	Status string `placeholder:"S" help:"Only events of this status: pending, applied, unchanged, skipped, stale or dead."`
 	Type   string `placeholder:"T" help:"Only events of this type, such as call.completed."`
 	Since  string `placeholder:"D" help:"Only events received since: 36h, 7d or a date."`
-	Limit  int    `placeholder:"N" help:"At most so many, the newest; all without it."`
+	Limit  count  `placeholder:"N" help:"At most so many, the newest; all without it."`
 }
 
 // Help implements kong.HelpProvider.
@@ -31,9 +30,6 @@ Examples:
 
 // Run prints the events as they are read: the ledger may be long.
 func (c *eventsCommand) Run(s *session) error {
-	if c.Limit < 0 {
-		return usage(fmt.Errorf("--limit is %d: expected a positive number", c.Limit))
-	}
 	query := url.Values{}
 	setGiven(query, "status", c.Status)
 	setGiven(query, "type", c.Type)
@@ -45,7 +41,7 @@ func (c *eventsCommand) Run(s *session) error {
 	return s.printList(c.stateFlags, listing{
 		path:   "/api/v1/events",
 		query:  query,
-		limit:  c.Limit,
+		limit:  int(c.Limit),
 		header: []string{"RECEIVED", "TYPE", "STATUS", "ID", "RECORDS", "NOTE"},
 		cells:  eventCells,
 		none:   none,

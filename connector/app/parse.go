@@ -1,10 +1,13 @@
 package app
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"crmsync/crm"
 	"crmsync/state"
@@ -30,6 +33,20 @@ func parseObject(text string) (string, error) {
 		names = append(names, string(o))
 	}
 	return "", badRequest("object is %q: expected one of %s", text, strings.Join(names, ", "))
+}
+
+// count is a flag for a number of things, 1 or more.
+type count int
+
+// Decode implements kong.MapperValue. It sees also what begins with a hyphen,
+// which kong takes for a flag: -1 is a mistake of its own.
+func (c *count) Decode(ctx *kong.DecodeContext) error {
+	n, err := strconv.Atoi(ctx.Scan.Pop().String())
+	if err != nil || n < 1 {
+		return errors.New("expected a whole number from 1, such as 20")
+	}
+	*c = count(n)
+	return nil
 }
 
 // parseSince reads a moment: a time ago such as 36h or 7d, a date or an

@@ -17,6 +17,19 @@ type statusCommand struct {
 	stateFlags
 }
 
+// Help implements kong.HelpProvider.
+func (*statusCommand) Help() string {
+	return `Shows how many events there are of each status, how long the oldest waits, what was rejected at the door, and whether the
+CRM takes writes. Dead events are no reason to fail: they wait for a person.
+
+Exit codes: 0 fine, 1 the counts do not add up, writing is paused or events cannot be accepted.
+
+Examples:
+  crmsync status
+  crmsync status --json | jq .pending
+  crmsync status --state backup.db            of a stopped connector or a backup`
+}
+
 // Run fails when the counts do not add up, the CRM is paused, or the running
 // connector cannot accept events.
 func (c *statusCommand) Run(s *session) error {
