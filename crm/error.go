@@ -45,6 +45,7 @@ type Error struct {
 	Status     int           // HTTP status; 0 when no answer came
 	Code       string        // the CRM's code, such as PROPERTY_DOESNT_EXIST
 	Field      string        // the CRM field at fault, when it is named
+	Option     string        // Unauthorized: the adapter's option to look at, such as TOKEN
 	Message    string        // the CRM's own words, at most 4 KiB, without secrets
 	RequestID  string        // what the CRM's support asks for
 	RetryAfter time.Duration // how long to wait, when the CRM says so

@@ -22,20 +22,33 @@ func TestOptions_TagsAgreeWithTheDefaults(t *testing.T) {
 		}
 	}
 	d := Options{}.withDefaults()
-	want := map[string]string{"Token": "", "BaseURL": d.BaseURL, "APIVersion": d.APIVersion, "IDProperty": d.IDProperty}
+	want := map[string]string{"Token": "", "ClientID": "", "ClientSecret": "", "RefreshToken": "", "BaseURL": d.BaseURL, "APIVersion": d.APIVersion, "IDProperty": d.IDProperty}
 	if diff := cmp.Diff(want, tags); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestOptions_ValidateNamesEverythingAndShowsNothing(t *testing.T) {
-	good := Options{Token: testToken}
+	good, app := Options{Token: testToken}, Options{ClientID: "marked-1", ClientSecret: "marked-2", RefreshToken: "marked-3"}
 	for name, test := range map[string]struct {
 		change func(*Options)
 		want   string // names of the options at fault
 	}{
-		"fine":                  {func(*Options) {}, ""},
-		"no token":              {func(o *Options) { o.Token = "" }, "TOKEN"},
+		"fine":                         {func(*Options) {}, ""},
+		"no token":                     {func(o *Options) { o.Token = "" }, "TOKEN"},
+		"an OAuth app":                 {func(o *Options) { *o = app }, ""},
+		"a token and an OAuth app":     {func(o *Options) { *o = app; o.Token = "marked" }, "TOKEN"},
+		"a token and a part of an app": {func(o *Options) { o.RefreshToken = "marked" }, "TOKEN"},
+		"no client id":                 {func(o *Options) { *o = app; o.ClientID = "" }, "CLIENT_ID"},
+		"no client secret":             {func(o *Options) { *o = app; o.ClientSecret = "" }, "CLIENT_SECRET"},
+		"no refresh token":             {func(o *Options) { *o = app; o.RefreshToken = "" }, "REFRESH_TOKEN"},
+		"only a client id":             {func(o *Options) { *o = Options{ClientID: "marked"} }, "CLIENT_SECRET REFRESH_TOKEN"},
+		"only a client secret":         {func(o *Options) { *o = Options{ClientSecret: "marked"} }, "CLIENT_ID REFRESH_TOKEN"},
+		"only a refresh token":         {func(o *Options) { *o = Options{RefreshToken: "marked"} }, "CLIENT_ID CLIENT_SECRET"},
+		"an app with blanks": {func(o *Options) {
+			*o = Options{ClientID: " marked", ClientSecret: "\tmarked", RefreshToken: "märked marked"}
+		},
+			"CLIENT_ID CLIENT_SECRET REFRESH_TOKEN"},
 		"token with a newline":  {func(o *Options) { o.Token = "marked\n" }, "TOKEN"},
 		"base URL without host": {func(o *Options) { o.BaseURL = "https:///marked" }, "BASE_URL"},
 		"version that is none":  {func(o *Options) { o.APIVersion = "marked" }, "API_VERSION"},

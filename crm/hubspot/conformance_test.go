@@ -2,6 +2,7 @@ package hubspot_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -23,6 +24,10 @@ func TestConformance(t *testing.T) {
 			crmtest.Run(t, options(version, false))
 		})
 	}
+	t.Run("OAuth", func(t *testing.T) {
+		t.Parallel()
+		crmtest.Run(t, appOptions())
+	})
 	t.Run("no upsert of calls", func(t *testing.T) {
 		t.Parallel()
 		crmtest.Run(t, options("2026-09", true))
@@ -42,7 +47,11 @@ func options(version string, refuseCallUpsert bool) crmtest.Options {
 	}
 	return crmtest.Options{
 		Open: func(t *testing.T, bare bool) crmtest.Account {
-			return openSandbox(t, dial, version, bare, refuseCallUpsert)
+			return openSandbox(t, dial, sandbox.Options{
+				Token: secret, Versions: []string{version}, Custom: custom(bare), RefuseCallUpsert: refuseCallUpsert,
+				// The old version also says as little as was ever seen.
+				HideTraceIDs: version == "v3", HideExistingID: version == "v3", PackedErrors: version == "v3",
+			})
 		},
 		Dial:   dial,
 		Secret: secret,
@@ -61,6 +70,49 @@ func options(version string, refuseCallUpsert bool) crmtest.Options {
 			477: crm.RateLimited,   // the account is being moved
 		},
 	}
+}
+
+// app is installed in the accounts of TestConformance that sign in with OAuth.
+var app = sandbox.App{ClientID: "conformance-client", ClientSecret: "conformance-client-secret", RefreshToken: secret}
+
+// appOptions are those of a client that signs in as an OAuth app. A server that
+// answers anything is met with an access token from elsewhere: what it says is
+// about the API.
+func appOptions() crmtest.Options {
+	o := options("2026-09", false)
+	elsewhere := sandbox.New(sandbox.Options{App: app})
+	dial := func(network http.RoundTripper) func(*testing.T, string) crm.Client {
+		return func(t *testing.T, baseURL string) crm.Client {
+			client, err := hubspot.NewOver(
+				hubspot.Options{ClientID: app.ClientID, ClientSecret: app.ClientSecret, RefreshToken: app.RefreshToken, BaseURL: baseURL},
+				crm.Common{RateLimit: crm.RateLimit{Off: true}}, network,
+			)
+			if err != nil {
+				t.Errorf("new client: %v", err)
+			}
+			return client
+		}
+	}
+	o.Open = func(t *testing.T, bare bool) crmtest.Account {
+		return openSandbox(t, dial(nil), sandbox.Options{App: app, Versions: []string{"2026-09"}, Custom: custom(bare)})
+	}
+	o.Dial = dial(issuer{elsewhere, &http.Transport{}})
+	return o
+}
+
+// issuer answers requests for access tokens itself and passes on all others.
+type issuer struct {
+	tokens *sandbox.Server
+	http.RoundTripper
+}
+
+func (i issuer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasPrefix(r.URL.Path, "/oauth/") {
+		return i.RoundTripper.RoundTrip(r)
+	}
+	w := httptest.NewRecorder()
+	i.tokens.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
 func sample(o crm.Object, n int) crm.Fields {
@@ -94,24 +146,20 @@ type account struct {
 
 var loadSpec = sync.OnceValues(apispec.Load)
 
-func openSandbox(t *testing.T, dial func(*testing.T, string) crm.Client, version string, bare, refuseCallUpsert bool) *account {
+func openSandbox(t *testing.T, dial func(*testing.T, string) crm.Client, o sandbox.Options) *account {
 	t.Helper()
 	spec, err := loadSpec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &account{owners: someOwners(), refuseCallUpsert: refuseCallUpsert}
-	a.Server = sandbox.New(sandbox.Options{
-		Token: secret, Versions: []string{version}, Owners: a.owners, Seed: 7, Custom: custom(bare),
-		// The old version also says as little as was ever seen.
-		RefuseCallUpsert: refuseCallUpsert,
-		HideTraceIDs:     version == "v3", HideExistingID: version == "v3", PackedErrors: version == "v3",
-		Observe: func(e sandbox.Exchange) {
-			if err := spec.CheckRequest(e); err != nil {
-				t.Error(err)
-			}
-		},
-	})
+	a := &account{owners: someOwners(), refuseCallUpsert: o.RefuseCallUpsert}
+	o.Owners, o.Seed = a.owners, 7
+	o.Observe = func(e sandbox.Exchange) {
+		if err := spec.CheckRequest(e); err != nil {
+			t.Error(err)
+		}
+	}
+	a.Server = sandbox.New(o)
 	server := httptest.NewServer(a.Server)
 	t.Cleanup(func() {
 		if err := a.Server.Close(); err != nil {

@@ -7,6 +7,12 @@
 // lost answer. Links between records are default associations, made in
 // requests of their own.
 //
+// It signs in with a token, or with the refresh token that an OAuth app got when
+// it was installed. That is exchanged for access tokens of half an hour, each
+// renewed before its end by one request, and once more after a 401. Should
+// HubSpot replace the refresh token, the new one is used until the process
+// ends; the next one starts with the configured token again.
+//
 // What HubSpot's answers are trusted with:
 //
 //   - A 2xx counts only for the records that its body names. The others of a

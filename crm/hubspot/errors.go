@@ -257,6 +257,9 @@ func (c *Client) refused(op string, resp *transport.Response, r reply) (reply, e
 	e := c.itemError(op, r, r.problem)
 	e.Kind = c.kindOf(resp.Status, r.problem, e)
 	e.RetryAfter = resp.RetryAfter
+	if e.Kind == crm.Unauthorized {
+		e.Option = c.credential
+	}
 	if e.Kind == crm.RateLimited {
 		e.RetryAfter = max(e.RetryAfter, usualWait(resp.Status, string(r.problem.PolicyName)))
 	}

@@ -24,6 +24,8 @@ const (
 	maxLinks = 1000
 
 	emailProperty = "email"
+
+	notHubSpot = "the answer is not what HubSpot sends"
 )
 
 // usualLimit is the burst limit of the smallest accounts; larger ones tell
@@ -43,6 +45,7 @@ type Client struct {
 	paths      paths
 	host       string
 	idProperty string
+	credential string // the option that decides what we may do
 	maxBatch   int
 
 	// What HubSpot's answers taught.
@@ -71,22 +74,29 @@ func newClient(o Options, common crm.Common, network http.RoundTripper) (*Client
 	if err != nil {
 		return nil, err
 	}
-	t, err := transport.New(transport.Options{
+	settings := transport.Options{
 		Common:    common,
 		BaseURL:   o.BaseURL,
 		Limit:     usualLimit,
 		Authorize: transport.Bearer(o.Token),
-		Secrets:   []string{o.Token},
+		Secrets:   []string{o.Token, o.ClientSecret, o.RefreshToken},
 		Network:   network,
-	})
+	}
+	g, credential := newGrant(o), "TOKEN"
+	if o.oauth() {
+		credential, settings.Issue = "REFRESH_TOKEN", g.issue
+	}
+	t, err := transport.New(settings)
 	if err != nil {
 		return nil, err
 	}
+	g.transport = t
 	return &Client{
 		transport:  t,
 		paths:      newPaths(o.APIVersion),
 		host:       strings.ToLower(base.Hostname()),
 		idProperty: o.IDProperty,
+		credential: credential,
 		maxBatch:   min(cmp.Or(common.BatchSize, maxBatch), maxBatch),
 	}, nil
 }
@@ -129,7 +139,7 @@ func (c *Client) Ping(ctx context.Context) error {
 func (c *Client) foreign(op string, r reply) *crm.Error {
 	return &crm.Error{
 		Kind: crm.Unavailable, Op: op, Status: r.status, RequestID: r.requestID,
-		Message: "the answer is not what HubSpot sends",
+		Message: notHubSpot,
 	}
 }
 
@@ -169,7 +179,7 @@ func (c *Client) do(ctx context.Context, q call, out any) (reply, error) {
 		return reply{}, err
 	}
 	c.learn(q, resp)
-	r := reply{status: resp.Status, requestID: word(resp.Header.Get("X-HubSpot-Correlation-Id"))}
+	r := reply{status: resp.Status, requestID: requestID(resp)}
 	if !resp.OK() {
 		return c.refused(q.op, resp, r)
 	}
@@ -215,17 +225,18 @@ func encode(v any) ([]byte, error) {
 }
 
 // paths are those of one version of the API.
-type paths struct{ objects, properties, owners, associations string }
+type paths struct{ objects, properties, owners, associations, token string }
 
 func newPaths(version string) paths {
 	if version == legacyVersion {
-		return paths{"/crm/v3/objects/", "/crm/v3/properties/", "/crm/v3/owners", "/crm/v4/associations/"}
+		return paths{"/crm/v3/objects/", "/crm/v3/properties/", "/crm/v3/owners", "/crm/v4/associations/", "/oauth/v1/token"}
 	}
 	return paths{
 		objects:      "/crm/objects/" + version + "/",
 		properties:   "/crm/properties/" + version + "/",
 		owners:       "/crm/owners/" + version,
 		associations: "/crm/associations/" + version + "/",
+		token:        "/oauth/" + version + "/token",
 	}
 }
 

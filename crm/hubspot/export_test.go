@@ -1,0 +1,4 @@
+package hubspot
+
+// NewOver is New for another network than the real one.
+var NewOver = newClient
