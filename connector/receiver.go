@@ -150,20 +150,14 @@ func serveProbe(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = io.WriteString(w, "ok\n")
 }
 
-// serveWebhook answers with a status alone.
+// serveWebhook judges a webhook and counts the verdict.
 func (rc *Receiver) serveWebhook(w http.ResponseWriter, r *http.Request) {
 	v := rc.receive(w, r)
 	rc.metrics.webhooks.WithLabelValues(v.result).Inc()
 	if v.rejected() {
 		rc.rejections.add(v.result)
 	}
-	switch v.status {
-	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", webhookMethods)
-	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", retryAfter)
-	}
-	w.WriteHeader(v.status)
+	v.answer(w)
 }
 
 // receive judges what costs least first: a request that is refused for its

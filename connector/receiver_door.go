@@ -32,6 +32,7 @@ var (
 
 	busy        = &verdict{http.StatusServiceUnavailable, "busy"}
 	draining    = &verdict{http.StatusServiceUnavailable, "draining"}
+	standby     = &verdict{http.StatusServiceUnavailable, "standby"}
 	storeFailed = &verdict{http.StatusServiceUnavailable, "store_failed"}
 )
 
@@ -40,12 +41,23 @@ func verdicts() []*verdict {
 	return []*verdict{
 		accepted, duplicate, requeued,
 		badMethod, tooLarge, badEncoding, badHeaders, clockSkew, badBody, badSignature,
-		busy, draining, storeFailed,
+		busy, draining, standby, storeFailed,
 	}
 }
 
 // rejected reports whether the sender has to change something.
 func (v *verdict) rejected() bool { return v.status >= 400 && v.status < 500 }
+
+// answer tells the sender the status alone.
+func (v *verdict) answer(w http.ResponseWriter) {
+	switch v.status {
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", webhookMethods)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	w.WriteHeader(v.status)
+}
 
 // tolerance is how far the time of a delivery may be from ours. Each attempt
 // is signed anew, so a late retry never exceeds it; a replayed request does.
