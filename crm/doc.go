@@ -7,7 +7,7 @@
 //
 // An adapter is a directory below this one with a Client, its Options and the
 // preset.env that maps events to its fields. Abilities that only some CRMs
-// have are small interfaces ([Linker], [Archiver], [OwnerFinder],
+// have are small interfaces ([Linker], [Previewer], [Archiver], [OwnerFinder],
 // [Describer], [Provisioner]) that a Client also implements. Every adapter
 // passes the suite in crmtest.
 //

@@ -63,7 +63,7 @@ func TestConflict_OneReadForAllOfABatch(t *testing.T) {
 			want: readContacts,
 			body: `{"idProperty":"email","properties":["crmsync_id","firstname","lastname","email","hs_additional_emails"],"propertiesWithHistory":[],
 				"inputs":[{"id":"jonas@b.example"},{"id":"lena@b.example"}]}`,
-			answer: `{"results":[{"id":"70","properties":{"crmsync_id":"other","email":"lena@b.example"}},{"id":"71","properties":{"email":"jonas@b.example"}}]}`,
+			answer: `{"results":[{"id":"70","properties":{"crmsync_id":"other","email":"lena@b.example"}},{"id":"71","properties":{"email":"j@b.example","hs_additional_emails":"x@b.example;Jonas@b.example"}}]}`,
 		},
 		exchange{want: updateContacts, answer: `{"results":[{"id":"71","objectWriteTraceId":"t0"}]}`},
 	)

@@ -100,20 +100,24 @@ type propertyList struct {
 }
 
 type property struct {
-	Name           string `json:"name"`
-	Label          string `json:"label"`
-	Type           string `json:"type"`
-	FieldType      string `json:"fieldType"`
-	HasUniqueValue bool   `json:"hasUniqueValue"`
-	Calculated     bool   `json:"calculated"`
-	Archived       bool   `json:"archived"`
-	Options        []struct {
+	Name            string `json:"name"`
+	Label           string `json:"label"`
+	Type            string `json:"type"`
+	FieldType       string `json:"fieldType"`
+	HasUniqueValue  bool   `json:"hasUniqueValue"`
+	Calculated      bool   `json:"calculated"`
+	Archived        bool   `json:"archived"`
+	ExternalOptions bool   `json:"externalOptions"`
+	Options         []struct {
 		Value text `json:"value"`
 	} `json:"options"`
 	Modification struct {
 		ReadOnlyValue bool `json:"readOnlyValue"`
 	} `json:"modificationMetadata"`
 }
+
+// readOnly reports whether the API refuses to write p.
+func (p property) readOnly() bool { return p.Modification.ReadOnlyValue || p.Calculated }
 
 type ownerPage struct {
 	Results []struct {
