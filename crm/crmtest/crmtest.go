@@ -88,6 +88,7 @@ func Run(t *testing.T, opts Options) {
 		"Refusals":  s.refusals,
 		"Conflicts": s.conflicts,
 		"Faults":    s.faults,
+		"Preview":   s.preview,
 		"Links":     s.links,
 		"Archive":   s.archive,
 		"Schema":    s.schema,

@@ -37,6 +37,9 @@ func TestRun_CatchesMistakes(t *testing.T) {
 		"errors are dropped":            "Refusals",
 		"results are out of order":      "Upsert",
 		"links are not removed":         "Links",
+		"previews are out of order":     "Preview",
+		"previews write":                "Preview",
+		"cleared fields are not seen":   "Preview",
 		"a broken network is final":     "Network",
 		"the CRM's words are passed on": "Statuses",
 	} {

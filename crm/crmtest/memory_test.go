@@ -40,8 +40,8 @@ type memoryRecord struct {
 	Links           map[string]string // id to object
 }
 
-// memoryRequest asks for the record of a key (find) or with an id (update), or
-// for a new one (create).
+// memoryRequest asks for the record of a key (find), with an id (update, list),
+// or for a new one (create).
 type memoryRequest struct {
 	Verb, ID, Object, Key string
 	Fields                map[string]string
@@ -51,6 +51,7 @@ type memoryRequest struct {
 
 type memoryAnswer struct {
 	ID, Code, Field string
+	Found           []memoryRecord // of a list; never nil
 }
 
 func openMemory(t *testing.T, dial func(*testing.T, string) crm.Client) crmtest.Account {
@@ -122,6 +123,10 @@ func (m *memory) apply(in memoryRequest) (int, memoryAnswer) {
 		return r.ID == in.ID || in.Verb == "find" && r.Key == in.Key && r.Object == in.Object
 	})
 	switch {
+	case in.Verb == "list" && at < 0:
+		return http.StatusOK, memoryAnswer{Found: []memoryRecord{}}
+	case in.Verb == "list":
+		return http.StatusOK, memoryAnswer{Found: m.records[at : at+1]}
 	case in.Verb == "find" && at < 0:
 		return http.StatusOK, memoryAnswer{}
 	case in.Verb == "update" && at < 0:
@@ -264,48 +269,47 @@ func (c *memoryClient) upsert(ctx context.Context, o crm.Object, r crm.Record) (
 		if err != nil {
 			return crm.Result{}, err
 		}
-		in.ID = found
+		in.ID = found.ID
 	}
 	action := crm.Updated
 	if in.ID == "" {
 		in.Verb, action = "create", crm.Created
 	}
-	id, err := c.do(ctx, in)
-	if err == nil && id == "" {
+	out, err := c.do(ctx, in)
+	if err == nil && out.ID == "" {
 		err = &crm.Error{Message: "nothing was written"}
 	}
-	return crm.Result{RemoteID: id, Action: action}, err
+	return crm.Result{RemoteID: out.ID, Action: action}, err
 }
 
-func (c *memoryClient) do(ctx context.Context, in memoryRequest) (id string, failure *crm.Error) {
+func (c *memoryClient) do(ctx context.Context, in memoryRequest) (out memoryAnswer, failure *crm.Error) {
 	body, err := json.Marshal(in)
 	if err != nil {
-		return "", &crm.Error{Err: err}
+		return memoryAnswer{}, &crm.Error{Err: err}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
-		return "", &crm.Error{Err: err}
+		return memoryAnswer{}, &crm.Error{Err: err}
 	}
 	req.Header.Set("Authorization", secret)
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		if c.mistake == "a broken network is final" {
-			return "", &crm.Error{Kind: crm.Invalid, Message: "no answer"}
+			return memoryAnswer{}, &crm.Error{Kind: crm.Invalid, Message: "no answer"}
 		}
 		// The error itself may quote what the server sent.
-		return "", &crm.Error{Message: "no answer", Err: ctx.Err()}
+		return memoryAnswer{}, &crm.Error{Message: "no answer", Err: ctx.Err()}
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		return "", &crm.Error{Err: err}
+		return memoryAnswer{}, &crm.Error{Err: err}
 	}
-	var out memoryAnswer
 	malformed := json.Unmarshal(text, &out) != nil
 	if res.StatusCode/100 == 2 && !malformed {
-		return out.ID, nil
+		return out, nil
 	}
-	return "", c.refused(res.StatusCode, out, text)
+	return memoryAnswer{}, c.refused(res.StatusCode, out, text)
 }
 
 func (c *memoryClient) refused(status int, out memoryAnswer, text []byte) *crm.Error {

@@ -149,12 +149,18 @@ func (s *suite) calls(client crm.Client) map[string]func(context.Context) error 
 	return calls
 }
 
-// lists are the calls that read lists.
+// lists are the calls that read: what they do not find does not exist.
 func (s *suite) lists(client crm.Client) map[string]func(context.Context) error {
 	lists := map[string]func(context.Context) error{}
 	if c, ok := client.(crm.OwnerFinder); ok {
 		lists["owners"] = func(ctx context.Context) error {
 			_, err := c.Owners(ctx)
+			return err
+		}
+	}
+	if c, ok := client.(crm.Previewer); ok {
+		lists["preview"] = func(ctx context.Context) error {
+			_, err := c.Preview(ctx, crm.Contact, s.records(crm.Contact, 2))
 			return err
 		}
 	}
