@@ -17,8 +17,11 @@ import (
 	"crmsync/crm/internal/transport"
 )
 
+// MaxBatch is the most records that HubSpot takes in one request:
+// https://developers.hubspot.com/docs/api/crm/contacts
+const MaxBatch = 100
+
 const (
-	maxBatch = 100 // https://developers.hubspot.com/docs/api/crm/contacts
 	// maxLinks is below the 2,000 inputs of an association write:
 	// https://developers.hubspot.com/docs/api/crm/associations
 	maxLinks = 1000
@@ -56,6 +59,7 @@ type Client struct {
 var (
 	_ crm.Client      = (*Client)(nil)
 	_ crm.Linker      = (*Client)(nil)
+	_ crm.Previewer   = (*Client)(nil)
 	_ crm.Archiver    = (*Client)(nil)
 	_ crm.OwnerFinder = (*Client)(nil)
 	_ crm.Describer   = (*Client)(nil)
@@ -97,7 +101,7 @@ func newClient(o Options, common crm.Common, network http.RoundTripper) (*Client
 		host:       strings.ToLower(base.Hostname()),
 		idProperty: o.IDProperty,
 		credential: credential,
-		maxBatch:   min(cmp.Or(common.BatchSize, maxBatch), maxBatch),
+		maxBatch:   min(cmp.Or(common.BatchSize, MaxBatch), MaxBatch),
 	}, nil
 }
 
