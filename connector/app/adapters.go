@@ -16,11 +16,12 @@ import (
 
 // adapter is one CRM on offer.
 type adapter struct {
-	name    string // value of CRMSYNC_CRM
-	preset  string // default mapping
-	forgets bool   // starts empty with every process: the fields are made then
-	hints   hints
-	options func() any
+	name     string // value of CRMSYNC_CRM
+	preset   string // default mapping
+	maxBatch int    // most records in one request
+	forgets  bool   // starts empty with every process: the fields are made then
+	hints    hints
+	options  func() any
 	// open returns a client for filled options. It makes no request.
 	open func(options any, common crm.Common) (crm.Client, error)
 }
@@ -28,39 +29,46 @@ type adapter struct {
 // hints name the variable to change when something is wrong in the CRM. An
 // empty one stands for CRMSYNC_CRM.
 type hints struct {
-	credentials string // they are refused
-	address     string // nobody answers
-	idField     string // it is missing, or not unique
+	address string // nobody answers
+	idField string // it is missing, or not unique
 }
 
 // adapters lists every CRM on offer.
 func adapters() []adapter {
 	return []adapter{
-		offer("hubspot", hubspot.Preset(), hubspot.New, hints{
-			credentials: "CRMSYNC_HUBSPOT_TOKEN",
-			address:     "CRMSYNC_HUBSPOT_BASE_URL",
-			idField:     "CRMSYNC_HUBSPOT_ID_PROPERTY",
-		}),
-		{name: "sandbox", forgets: true, preset: hubspot.Preset(), open: openSandbox},
+		offer(adapter{
+			name: "hubspot", preset: hubspot.Preset(), maxBatch: hubspot.MaxBatch,
+			hints: hints{
+				address: "CRMSYNC_HUBSPOT_BASE_URL",
+				idField: "CRMSYNC_HUBSPOT_ID_PROPERTY",
+			},
+		}, hubspot.New),
+		{name: "sandbox", forgets: true, preset: hubspot.Preset(), maxBatch: hubspot.MaxBatch, open: openSandbox},
 	}
 }
 
-// offer describes an adapter by its constructor.
-func offer[O any, C crm.Client](name, preset string, open func(O, crm.Common) (C, error), h hints) adapter {
-	return adapter{
-		name: name, preset: preset, hints: h,
-		options: func() any { return new(O) },
-		open: func(options any, common crm.Common) (crm.Client, error) {
-			return open(*options.(*O), common)
-		},
+// offer completes a with what the constructor of its client tells.
+func offer[O any, C crm.Client](a adapter, open func(O, crm.Common) (C, error)) adapter {
+	a.options = func() any { return new(O) }
+	a.open = func(options any, common crm.Common) (crm.Client, error) {
+		return open(*options.(*O), common)
 	}
+	return a
+}
+
+// variable is the one that sets an option of the adapter, "" without an option.
+func (a adapter) variable(option string) string {
+	if option == "" || a.options == nil {
+		return ""
+	}
+	return "CRMSYNC_" + strings.ToUpper(a.name) + "_" + option
 }
 
 // offered is the list of adapters as the configuration wants it.
 func offered() []config.Adapter {
 	var list []config.Adapter
 	for _, a := range adapters() {
-		offer := config.Adapter{Name: a.name, Preset: a.preset}
+		offer := config.Adapter{Name: a.name, Preset: a.preset, MaxBatch: a.maxBatch}
 		if a.options != nil {
 			offer.Options = a.options()
 		}

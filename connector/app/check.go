@@ -192,7 +192,7 @@ func crmFinding(cfg *config.Config, object crm.Object, err error) finding {
 	}
 	switch e.Kind {
 	case crm.Unauthorized:
-		f.Variable = cmp.Or(a.hints.credentials, f.Variable)
+		f.Variable = cmp.Or(a.variable(e.Option), f.Variable)
 		f.Remedy = "check whether the credentials are still valid, and what they are allowed to do"
 	case crm.Unavailable:
 		f.Variable = cmp.Or(a.hints.address, f.Variable)
