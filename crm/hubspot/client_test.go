@@ -52,6 +52,7 @@ func TestOptions_ValidateNamesEverythingAndShowsNothing(t *testing.T) {
 		"token with a newline":  {func(o *Options) { o.Token = "marked\n" }, "TOKEN"},
 		"base URL without host": {func(o *Options) { o.BaseURL = "https:///marked" }, "BASE_URL"},
 		"version that is none":  {func(o *Options) { o.APIVersion = "marked" }, "API_VERSION"},
+		"month that is none":    {func(o *Options) { o.APIVersion = "2026-13" }, "API_VERSION"},
 		"legacy version":        {func(o *Options) { o.APIVersion = "v3" }, ""},
 		"id property's label":   {func(o *Options) { o.IDProperty = "Marked ID" }, "ID_PROPERTY"},
 		"HubSpot's own id":      {func(o *Options) { o.IDProperty = "hs_object_id" }, "ID_PROPERTY"},

@@ -31,7 +31,7 @@ type Options struct {
 }
 
 var (
-	datedVersion = regexp.MustCompile(`^20[0-9]{2}-[0-9]{2}$`)
+	datedVersion = regexp.MustCompile(`^20[0-9]{2}-(0[1-9]|1[0-2])$`)
 	propertyName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,99}$`)
 	tokenForm    = regexp.MustCompile(`^[\x21-\x7e]+$`)
 )
@@ -49,7 +49,7 @@ func (o Options) Validate() []*crm.OptionError {
 		report("BASE_URL", err.Error())
 	}
 	if o.APIVersion != legacyVersion && !datedVersion.MatchString(o.APIVersion) {
-		report("API_VERSION", "must be v3 or a version such as 2026-09")
+		report("API_VERSION", "must be v3 or the year and month of a version, such as 2026-09")
 	}
 	switch {
 	case !propertyName.MatchString(o.IDProperty):

@@ -139,7 +139,7 @@ func TestUpsert_UnknownRecordWithoutFieldsIsCreated(t *testing.T) {
 
 func TestUpsert_RefusesWhatCannotBeSent(t *testing.T) {
 	c := newTestClient(t)
-	many := make([]crm.Record, maxBatch+1)
+	many := make([]crm.Record, MaxBatch+1)
 	for i := range many {
 		many[i] = contact(fmt.Sprint(i), nil)
 	}
