@@ -21,7 +21,8 @@ type Options struct {
 	Socket      string           // where this process answers, to be named to others
 	Now         func() time.Time // nil means time.Now
 
-	existing bool // do not create the file
+	existing bool   // do not create the file
+	steps    []step // nil means steps
 }
 
 // initialMap is reserved in the address space, so that a growing file is not
@@ -65,6 +66,9 @@ func Open(path string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.steps == nil {
+		o.steps = steps
+	}
 	payloads, err := newPayloads()
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
@@ -82,16 +86,20 @@ func Open(path string, o Options) (*Store, error) {
 		stopped:    make(chan struct{}),
 	}
 	s.closeErr = sync.OnceValue(s.close)
-	if err := s.start(o.Socket); err != nil {
+	if err := s.start(o); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
 }
 
-// start checks what the file is, and starts the committer.
-func (s *Store) start(socket string) error {
+// start checks what the file is, converts one of an older format, and starts
+// the committer.
+func (s *Store) start(o Options) error {
+	if err := migrate(s.db, s.path, o); err != nil {
+		return err
+	}
 	err := s.view(context.Background(), func(t *tables) error {
-		if err := checkFormat(s.path, t); err != nil {
+		if err := checkBuckets(s.path, t); err != nil {
 			return err
 		}
 		if !s.readOnly {
@@ -108,7 +116,7 @@ func (s *Store) start(socket string) error {
 		close(s.stopped)
 		return nil
 	}
-	if err := writeHolder(s.path, socket); err != nil {
+	if err := writeHolder(s.path, o.Socket); err != nil {
 		return err
 	}
 	go s.commitLoop()

@@ -87,7 +87,7 @@ func TestGolden_persistedForms(t *testing.T) {
 	link := populated[state.Link](t)
 	binding := populated[state.Binding](t)
 	sums := populated[totals](t)
-	format := formatBody{Program: program, Version: formatVersion}
+	format := formatBody{Program: program, Version: formatAfter(steps)}
 	tests := []struct {
 		name   string
 		value  any

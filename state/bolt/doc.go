@@ -36,7 +36,12 @@
 // # Files
 //
 // Beside the file stands <path>.lock: who has it open, and on which socket
-// that process answers. Copy a file in use only with [Store.Backup].
+// that process answers. Copy a file in use only with [Store.Backup]. [Compact]
+// makes a copy <path>.compacting and puts it in the file's place.
+//
+// The format version changes when an older release could not use the file any
+// more; keys and members that it does not know it passes over. Open brings a
+// file of an older version up to date, after a backup <path>.v<version>.bak.
 //
 // Example:
 //

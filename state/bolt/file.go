@@ -13,10 +13,6 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// formatVersion is of the file as a whole: it changes when an older release
-// could not use the file any more.
-const formatVersion = 1
-
 // formatBody says what a file is.
 type formatBody struct {
 	Program string `cbor:"1,keyasint"`
@@ -48,7 +44,7 @@ type VersionError struct {
 
 func (e *VersionError) Error() string {
 	return fmt.Sprintf("state file %s has format version %d, this release reads up to %d: "+
-		"use the release that wrote it, or restore a backup made before the upgrade", e.Path, e.Found, e.Supported)
+		"use the release that wrote it, or restore a backup made before the upgrade (%[1]s.v*.bak)", e.Path, e.Found, e.Supported)
 }
 
 func damaged(path, problem string) error {
@@ -130,7 +126,7 @@ func initialise(path string) error {
 			}
 		}
 		t := newTables(tx)
-		format, err := encode(formatBody{Program: program, Version: formatVersion})
+		format, err := encode(formatBody{Program: program, Version: formatAfter(steps)})
 		t.fail(err)
 		t.put(singleton, keyFormat, format)
 		sums, err := encode(totals{})
@@ -150,19 +146,21 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// checkFormat refuses what another program or a newer release wrote.
-func checkFormat(path string, t *tables) error {
+// formatOf returns the format version of our files, and refuses others.
+func formatOf(path string, t *tables) (int, error) {
 	b := t.tx.Bucket([]byte(singleton))
 	if b == nil {
-		return foreign(path)
+		return 0, foreign(path)
 	}
 	var format formatBody
-	if err := decode(b.Get(keyFormat), &format); err != nil || format.Program != program {
-		return foreign(path)
+	if err := decode(b.Get(keyFormat), &format); err != nil || format.Program != program || format.Version < 1 {
+		return 0, foreign(path)
 	}
-	if format.Version > formatVersion {
-		return &VersionError{Path: path, Found: format.Version, Supported: formatVersion}
-	}
+	return format.Version, nil
+}
+
+// checkBuckets refuses a file of this format that is not whole.
+func checkBuckets(path string, t *tables) error {
 	for name := range buckets {
 		if t.bucket(name) == nil {
 			return damaged(path, "bucket "+string(name)+" is missing")
