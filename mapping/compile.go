@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/expr-lang/expr"
@@ -62,24 +63,33 @@ type program struct {
 	Expression
 	vm        *vm.Program
 	usesOwner bool
+	whole     *vm.Program // the same with nothing cut; nil when nothing can be
 }
 
 // compiler compiles expressions with one set of options.
 type compiler struct {
 	options []expr.Option
+	whole   []expr.Option // the same with functions that cut nothing
 }
 
 func newCompiler(f functions) compiler {
+	c := compiler{options: optionsOf(f)}
+	f.whole = true
+	c.whole = optionsOf(f)
+	return c
+}
+
+func optionsOf(f functions) []expr.Option {
 	options := append(f.options(), declareValueFunction(), expr.Env(env{}))
 	for name := range disabled {
 		options = append(options, expr.DisableBuiltin(name))
 	}
-	return compiler{options}
+	return options
 }
 
 // compile compiles x, which must yield a bool when filter is set, else a value
 // that a CRM field can hold.
-func (c compiler) compile(x Expression, extra ...expr.Option) (p *program, failure *ExpressionError) {
+func (c compiler) compile(x Expression) (p *program, failure *ExpressionError) {
 	r := &rewriter{names: map[file.Location]usedName{}}
 	if len(x.Source) > maxSource {
 		return nil, newExpressionError(x, fmt.Errorf("the expression is longer than %d bytes", maxSource), r)
@@ -90,12 +100,19 @@ func (c compiler) compile(x Expression, extra ...expr.Option) (p *program, failu
 			failure = newExpressionError(x, fmt.Errorf("the expression cannot be compiled"), r)
 		}
 	}()
-	options := append(slices.Clone(c.options), expr.Patch(r))
-	compiled, err := expr.Compile(x.Source, append(options, extra...)...)
+	compiled, err := expr.Compile(x.Source, append(slices.Clone(c.options), expr.Patch(r))...)
 	if err != nil {
 		return nil, newExpressionError(x, err, r)
 	}
-	return &program{x, compiled, r.usesOwner}, nil
+	p = &program{Expression: x, vm: compiled, usesOwner: r.usesOwner}
+	if r.cuts {
+		again := &rewriter{names: map[file.Location]usedName{}}
+		p.whole, err = expr.Compile(x.Source, append(slices.Clone(c.whole), expr.Patch(again))...)
+		if err != nil {
+			return nil, newExpressionError(x, err, again)
+		}
+	}
+	return p, nil
 }
 
 // field compiles the expression of a CRM field.
@@ -108,6 +125,9 @@ func (c compiler) field(o crm.Object, field string, x Expression) (*program, *Ex
 	}
 	if failure != nil {
 		failure.Object, failure.Field = o, field
+		if !strings.HasSuffix(x.Variable, "_"+field) { // one variable, or a file, for many fields
+			failure.Message = fmt.Sprintf("%s field %q: %s", o, field, failure.Message)
+		}
 		return nil, failure
 	}
 	return p, nil

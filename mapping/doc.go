@@ -9,7 +9,8 @@
 //   - [Decode] checks a stored body and gives an [Event], or an [EndedError]
 //     that says how the event ends without writing anything.
 //   - [Mapper.Map] gives the records of an Event: fields, links, and what was
-//     withheld because an expression failed.
+//     withheld because an expression failed. [Mapper.Cut] tells a person what
+//     was left out of them for its length.
 //
 // # Expressions
 //

@@ -16,9 +16,14 @@ import (
 // functions are what expressions can call beside the built-ins of expr. Every
 // one of them takes nil and gives nil.
 type functions struct {
-	unit time.Duration  // of call.stats.duration
-	zone *time.Location // of isoDate
+	unit  time.Duration  // of call.stats.duration
+	zone  *time.Location // of isoDate
+	whole bool           // the cutters leave nothing out
 }
+
+// cutters are the functions that cut a text when they are given a second
+// argument.
+var cutters = map[string]bool{"truncate": true, "scorecardHTML": true, "transcriptHTML": true}
 
 type function = func(args ...any) (any, error)
 
@@ -58,11 +63,11 @@ func (f functions) implementations() map[string]function {
 	return map[string]function{
 		"firstName":       ofText(firstName),
 		"lastName":        lastName,
-		"truncate":        truncate,
+		"truncate":        f.truncate,
 		"scorecard":       ofCall(func(c *Call) (any, error) { return scorecard(c).plain(), nil }),
 		"transcript":      ofCall(func(c *Call) (any, error) { return transcript(c).plain(), nil }),
-		"scorecardHTML":   ofCallHTML(scorecard),
-		"transcriptHTML":  ofCallHTML(transcript),
+		"scorecardHTML":   f.ofCallHTML(scorecard),
+		"transcriptHTML":  f.ofCallHTML(transcript),
 		"averageScore":    ofCall(averageScore),
 		"durationMillis":  f.duration(time.Millisecond),
 		"durationSeconds": f.duration(time.Second),
@@ -113,7 +118,7 @@ func ofCall(f func(*Call) (any, error)) function {
 }
 
 // ofCallHTML makes a function of a call and an optional limit in characters.
-func ofCallHTML(f func(*Call) document) function {
+func (f functions) ofCallHTML(of func(*Call) document) function {
 	return func(args ...any) (any, error) {
 		c, err := callArgument(args[0])
 		if c == nil || err != nil {
@@ -125,7 +130,10 @@ func ofCallHTML(f func(*Call) document) function {
 				return nil, err
 			}
 		}
-		if d := f(c); d != nil {
+		if f.whole {
+			limit = math.MaxInt
+		}
+		if d := of(c); d != nil {
 			return d.html(limit), nil
 		}
 		return nil, nil
@@ -232,7 +240,7 @@ func lastName(args ...any) (any, error) {
 }
 
 // truncate keeps the first n characters of a text.
-func truncate(args ...any) (any, error) {
+func (f functions) truncate(args ...any) (any, error) {
 	s, ok, err := textArgument(args[0])
 	if !ok || err != nil {
 		return nil, err
@@ -240,6 +248,9 @@ func truncate(args ...any) (any, error) {
 	n, err := countArgument(args[1])
 	if err != nil {
 		return nil, err
+	}
+	if f.whole {
+		return s, nil
 	}
 	for i := range s {
 		if n == 0 {

@@ -24,7 +24,8 @@ import (
 type rewriter struct {
 	names     map[file.Location]usedName
 	usesOwner bool
-	variables int // declared by the rewriter
+	cuts      bool // a function may leave some of a text out
+	variables int  // declared by the rewriter
 }
 
 // usedName is a name in an expression and the type whose member it should be,
@@ -56,6 +57,9 @@ func (r *rewriter) Visit(node *ast.Node) {
 	case *ast.BuiltinNode:
 		r.builtin(node, n)
 	case *ast.CallNode:
+		if callee, ok := n.Callee.(*ast.IdentifierNode); ok && cutters[callee.Value] && len(n.Arguments) > 1 {
+			r.cuts = true
+		}
 		// expr takes the nature of a call for granted when it has one, and
 		// would not check the arguments after they were rewritten.
 		n.SetNature(nature.Nature{})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/vm"
 
 	"crmsync/crm"
 )
@@ -123,10 +124,7 @@ func (r *run) company(id *string) []Target {
 func (r *run) record(l Lane, targets []Target) Record {
 	fields := crm.Fields{}
 	for _, f := range r.m.objects[l.Object].fields {
-		v, err := expr.Run(f.vm, &r.env)
-		if err == nil {
-			v, err = fieldValue(v)
-		}
+		v, err := r.evaluate(f.vm)
 		switch {
 		case err != nil:
 			r.withhold(l.Object, f.name, f.program, err)
@@ -135,6 +133,15 @@ func (r *run) record(l Lane, targets []Target) Record {
 		}
 	}
 	return Record{Lane: l, Fields: fields, Targets: targets}
+}
+
+// evaluate returns the value for a field, nil for none.
+func (r *run) evaluate(p *vm.Program) (any, error) {
+	v, err := expr.Run(p, &r.env)
+	if err != nil {
+		return nil, err
+	}
+	return fieldValue(v)
 }
 
 func (r *run) withhold(o crm.Object, field string, p *program, err error) {
