@@ -26,11 +26,14 @@ import (
 // https://docs.svix.com/retries
 const sendTimeout = 15 * time.Second
 
+// timestampLayout is that of the platform's events.
+const timestampLayout = "2006-01-02T15:04:05.000Z07:00"
+
 // sendCommand plays the sender: it signs event files and posts them.
 type sendCommand struct {
 	Files []string `arg:"" name:"file" help:"Files with one event each, as JSON; - reads standard input."`
 	To    string   `placeholder:"URL" help:"Webhook address (default: CRMSYNC_LISTEN_ADDR on this machine)."`
-	NewID bool     `name:"new-id" help:"Give each event a new id, so that it is no duplicate of an earlier one."`
+	NewID bool     `name:"new-id" help:"Give each event a new id and the present time, so that it is neither a duplicate nor stale."`
 }
 
 // Help implements kong.HelpProvider.
@@ -85,7 +88,7 @@ func (c *sendCommand) sendFile(s *session, sender *sender, name string) error {
 		return err
 	}
 	if c.NewID {
-		if body, err = withNewID(body); err != nil {
+		if body, err = asNew(body, time.Now()); err != nil {
 			return err
 		}
 	}
@@ -111,17 +114,20 @@ func messageID(body []byte) string {
 	return "msg_" + hex.EncodeToString(sum[:])[:27]
 }
 
-// withNewID replaces the id of the envelope and leaves the rest as it is.
-func withNewID(body []byte) ([]byte, error) {
+// asNew makes an event of its own of body: with another id, and with now as its
+// timestamp, because at equal times the ids would decide which event is stale.
+// The payload is left as it is.
+func asNew(body []byte, now time.Time) ([]byte, error) {
 	var envelope map[string]json.RawMessage
-	if err := json.Unmarshal(body, &envelope); err != nil {
-		return nil, errors.New("--new-id needs a JSON object")
+	if err := json.Unmarshal(body, &envelope); err != nil || envelope == nil {
+		return nil, errors.New("--new-id needs an event, which is a JSON object: send it without to see what becomes of it")
 	}
 	id, err := uuid.NewRandomFromReader(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make an id: %w", err)
 	}
-	envelope["id"], _ = json.Marshal(id.String()) // a string always encodes
+	envelope["id"], _ = json.Marshal(id.String()) // texts always encode
+	envelope["timestamp"], _ = json.Marshal(now.UTC().Format(timestampLayout))
 	return json.Marshal(envelope)
 }
 

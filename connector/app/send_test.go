@@ -71,9 +71,9 @@ func TestMessageID_FollowsTheBody(t *testing.T) {
 	}
 }
 
-func TestWithNewID_ChangesNothingElse(t *testing.T) {
-	const body = `{"id":"e1","n":9007199254740993,"payload":{"x":1e400}}`
-	got, err := withNewID([]byte(body))
+func TestAsNew_ChangesIdAndTimeOnly(t *testing.T) {
+	const body = `{"id":"e1","timestamp":"2025-08-01T12:00:00.000Z","n":9007199254740993,"payload":{"x":1e400}}`
+	got, err := asNew([]byte(body), testNow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,16 +82,18 @@ func TestWithNewID_ChangesNothingElse(t *testing.T) {
 	if err := json.Unmarshal(got, &after); err != nil {
 		t.Fatal(err)
 	}
-	if string(after["id"]) == `"e1"` {
-		t.Error("the id stayed")
+	if string(after["id"]) == `"e1"` || string(after["timestamp"]) != testNow.Format(`"2006-01-02T15:04:05.000Z"`) {
+		t.Errorf("got id %s, timestamp %s", after["id"], after["timestamp"])
 	}
 	for _, name := range []string{"n", "payload"} {
 		if string(before[name]) != string(after[name]) {
 			t.Errorf("%s: got %s", name, after[name])
 		}
 	}
-	if _, err := withNewID([]byte(`[]`)); err == nil {
-		t.Error("an array got a new id")
+	for _, body := range []string{`[]`, `null`, `{"id"`} {
+		if _, err := asNew([]byte(body), testNow); err == nil {
+			t.Errorf("%s got a new id", body)
+		}
 	}
 }
 
