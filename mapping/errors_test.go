@@ -144,3 +144,21 @@ CRMSYNC_FILTER_CALL: gives a string, but a filter must be true or false
 		t.Errorf("%T of %d", err, len(errs))
 	}
 }
+
+// One variable, or one file, can hold the expressions of many fields.
+func TestNew_NamesTheFieldOfACollection(t *testing.T) {
+	c := config(nil)
+	c.Fields[crm.Contact] = map[string]Expression{
+		"first-name": {"user.nmae", "CRMSYNC_MAP_CONTACT"},
+		"self":       {"user", "CRMSYNC_MAP_FILE"},
+	}
+	_, err := New(c)
+	want := `CRMSYNC_MAP_CONTACT: contact field "first-name": type user has no field nmae; did you mean "name"? (1:6)
+ | user.nmae
+ | .....^
+CRMSYNC_MAP_FILE: contact field "self": gives an object, which no CRM field can hold: choose a member of it
+ | user`
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Error(diff)
+	}
+}
