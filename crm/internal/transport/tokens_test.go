@@ -156,6 +156,15 @@ func TestIssue_ARefusedTokenIsReplacedOnce(t *testing.T) {
 	})
 }
 
+// An old token may be refused after the new one has come.
+func TestIssue_ALateRefusalIsAboutTheOldToken(t *testing.T) {
+	i := &issuer{}
+	c := i.client(t)
+	i.wantToken(t, c, "access-1")
+	c.tokens.forget("access-0")
+	i.wantToken(t, c, "access-1")
+}
+
 // A refused token takes nothing away from the repetitions after blips.
 func TestIssue_RefusedBetweenBlips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
