@@ -48,9 +48,9 @@ func (e *ExpressionError) Error() string {
 
 // Snippet returns two lines, each after a line break: the line of the
 // expression at fault and the caret. It is the whole expression when the
-// position is unknown.
+// position is unknown. What may be a secret in it is hidden.
 func (e *ExpressionError) Snippet() string {
-	lines := strings.Split(e.Source, "\n")
+	lines := strings.Split(hide(e.Source), "\n")
 	if e.Line < 1 || e.Line > len(lines) {
 		return "\n | " + strings.Join(lines, "\n | ")
 	}
@@ -76,11 +76,11 @@ func newExpressionError(x Expression, err error, r *rewriter) *ExpressionError {
 	e := &ExpressionError{Variable: x.Variable, Source: x.Source}
 	f, ok := errors.AsType[*file.Error](err)
 	if !ok {
-		e.Message = goNames.Replace(err.Error())
+		e.Message = goNames.Replace(hideIn(err.Error(), x.Source))
 		return e
 	}
 	e.Line, e.Column = f.Line, f.Column+1
-	e.Message = strings.TrimSpace(goNames.Replace(f.Message))
+	e.Message = strings.TrimSpace(goNames.Replace(hideIn(f.Message, x.Source)))
 	used, ok := r.names[f.Location]
 	switch {
 	case !ok:
