@@ -88,7 +88,9 @@ func (r *round) needsOwners() bool {
 
 // holdForOwners pauses what uses owners, or the account when that is the matter.
 func (r *round) holdForOwners(err error) {
-	if e := crm.AsError(err); e.Status == http.StatusUnauthorized || e.Kind == crm.RateLimited {
+	e := crm.AsError(err)
+	refused := e.Kind == crm.Unauthorized && e.Status != http.StatusForbidden // that is a missing scope
+	if refused || e.Kind == crm.RateLimited {
 		r.trip("", err)
 		return
 	}
