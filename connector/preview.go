@@ -193,7 +193,7 @@ func (r *rehearsals) events(round *round, batch state.Batch) []EventPreview {
 		if ev.ended != nil {
 			continue
 		}
-		var cut map[mapping.Lane]map[string]int
+		cut := round.mapper.Cut(ev.decoded, r.d.Owners())
 		for _, rec := range ev.ordered() {
 			out[i].Records = append(out[i].Records, r.record(round, rec, cut))
 		}
