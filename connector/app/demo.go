@@ -69,7 +69,7 @@ func (c *demoCommand) Run(s *session) (err error) {
 	if err != nil {
 		return err
 	}
-	v, err := startService(cfg, slog.New(slog.DiscardHandler))
+	v, err := startService(s.ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,9 @@ func newDemoResult(e state.Event) demoResult {
 	return result
 }
 
-func (d *demo) webhookURL() string { return "http://" + d.service.webhookAddr.String() + "/webhooks" }
+func (d *demo) webhookURL() string {
+	return "http://" + d.service.public.address().String() + "/webhooks"
+}
 
 // printCRM shows the CRM's own records, not what we remember of them.
 func (d *demo) printCRM() error {
@@ -276,5 +278,5 @@ Running until you press Ctrl-C. In another terminal:
   CRMSYNC_WEBHOOK_SECRETS=%[2]s crmsync send FILE --to %[3]s
 
 Admin API: http://%[4]s/api/v1/status
-`, d.service.cfg.State, secret, d.webhookURL(), d.service.adminAddr)
+`, d.service.cfg.State, secret, d.webhookURL(), d.service.admin.address())
 }

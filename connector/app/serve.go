@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 
@@ -32,7 +33,11 @@ func (c *serveCommand) Run(s *session) error {
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration", "variable", w.Variable, "problem", w.Message)
 	}
-	v, err := startService(cfg, log)
+	v, err := startService(s.ctx, cfg, log)
+	if errors.Is(err, context.Canceled) && s.ctx.Err() != nil {
+		log.Info("stopped before the state file was free")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -51,10 +56,10 @@ func startAttrs(v *service, cfg *config.Config) []any {
 		slog.String("version", buildVersion().Version),
 		slog.String("crm", cfg.CRM),
 		slog.String("state", cfg.State),
-		slog.String("webhooks", v.webhookAddr.String()),
+		slog.String("webhooks", v.public.address().String()),
 	}
-	if v.adminAddr != nil {
-		attrs = append(attrs, slog.String("admin", v.adminAddr.String()))
+	if v.admin != nil {
+		attrs = append(attrs, slog.String("admin", v.admin.address().String()))
 	}
 	return attrs
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -42,8 +41,9 @@ type service struct {
 	receiver *connector.Receiver
 	dispatch *connector.Dispatcher
 
-	webhookAddr net.Addr
-	adminAddr   net.Addr // nil when the admin listener is off
+	public   *entrance
+	admin    *entrance     // nil when it is off
+	patience time.Duration // how long their addresses may still be in use
 
 	socket  string // "" without one
 	cancel  context.CancelFunc
@@ -56,12 +56,14 @@ type service struct {
 }
 
 // startService starts every part, in an order in which each finds those that
-// it needs; a failure takes down what was started.
-func startService(cfg *config.Config, log *slog.Logger) (_ *service, err error) {
+// it needs; a failure takes down what was started. When another process has the
+// state it waits, for as long as ctx lives.
+func startService(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *service, err error) {
 	v := &service{cfg: cfg, log: log, failed: make(chan error, 1), registry: prometheus.NewRegistry()}
 	v.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	v.metrics = connector.NewMetrics(v.registry)
-	ctx, cancel := context.WithCancel(context.Background())
+	v.public, v.admin = newEntrances(cfg.ListenAddr, cfg.AdminAddr)
+	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	v.cancel = cancel
 	v.down.addCloser("stop", func() error { cancel(); return nil })
 	defer func() {
@@ -69,10 +71,16 @@ func startService(cfg *config.Config, log *slog.Logger) (_ *service, err error) 
 			err = errors.Join(err, v.stop())
 		}
 	}()
+	if err := v.openMapping(); err != nil {
+		return nil, err
+	}
+	if err := v.openState(ctx); err != nil {
+		return nil, err
+	}
 	for _, start := range []func(context.Context) error{
-		v.openMapping, v.openState, v.openCRM, v.startWork, v.listenLocal, v.listenAdmin, v.listenPublic,
+		v.openCRM, v.startWork, v.listenLocal, v.listenAdmin, v.listenPublic,
 	} {
-		if err := start(ctx); err != nil {
+		if err := start(working); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +119,11 @@ func (v *service) stop() error {
 		v.receiver.Drain()
 	}
 	v.cancel()
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	drain := drainTime
+	if v.delivered == nil {
+		drain = 0 // a start that did not get so far: nothing is in flight
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	v.awaitDelivery(ctx)
 	closing, cancel := context.WithTimeout(context.Background(), max(closeTime, untilDeadline(ctx)))
@@ -127,9 +139,6 @@ func (v *service) stop() error {
 
 // awaitDelivery returns when the dispatcher has ended, or with ctx.
 func (v *service) awaitDelivery(ctx context.Context) {
-	if v.delivered == nil {
-		return // a start that did not get so far
-	}
 	select {
 	case <-v.delivered:
 	case <-ctx.Done():
@@ -155,25 +164,10 @@ func (v *service) work(name string, run func() error) {
 	})
 }
 
-func (v *service) openMapping(context.Context) (err error) {
+func (v *service) openMapping() (err error) {
 	if v.mapper, err = mapping.New(v.cfg.Mapping); err != nil {
 		return usage(err)
 	}
-	return nil
-}
-
-func (v *service) openState(context.Context) error {
-	socket, err := socketFor(v.cfg.State)
-	if err != nil {
-		return err
-	}
-	v.down.addCloser("remove socket", func() error { return discardSocket(v.cfg.State, socket) })
-	store, err := bolt.Open(v.cfg.State, bolt.Options{Socket: socket})
-	if err != nil {
-		return err // names the file and what to do
-	}
-	v.store, v.socket = store, socket
-	v.down.addCloser("close state", store.Close)
 	return nil
 }
 
@@ -263,48 +257,29 @@ func (v *service) local() http.Handler {
 // listenLocal offers the socket to the commands. A file system that knows no
 // sockets is no reason not to run.
 func (v *service) listenLocal(context.Context) error {
+	if v.socket == "" {
+		return nil // told already
+	}
 	listener, err := listenSocket(v.socket)
 	if err != nil {
 		v.log.Warn("no local socket, commands cannot look into the running connector", "error", err)
 		return nil
 	}
-	v.serve("local socket", listener, newAdminServer(v.local()))
+	const name = "local socket"
+	server := newAdminServer(v.local())
+	v.run(name, listener, server)
+	v.closeLater(name, server)
 	return nil
 }
 
 func (v *service) listenAdmin(ctx context.Context) error {
-	if v.cfg.AdminAddr == "" {
+	if v.admin == nil {
 		return nil
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", v.cfg.AdminAddr)
-	if err != nil {
-		return fmt.Errorf("listen for admin requests (CRMSYNC_ADMIN_ADDR): %w", err)
-	}
-	v.adminAddr = listener.Addr()
 	metrics := promhttp.HandlerFor(v.registry, promhttp.HandlerOpts{})
-	v.serve("admin listener", listener, newAdminServer(adminHandler(v.local(), metrics, string(v.cfg.AdminToken))))
-	return nil
+	return v.enter(ctx, v.admin, adminHandler(v.local(), metrics, string(v.cfg.AdminToken)), v.patience)
 }
 
 func (v *service) listenPublic(ctx context.Context) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", v.cfg.ListenAddr)
-	if err != nil {
-		return fmt.Errorf("listen for webhooks (CRMSYNC_LISTEN_ADDR): %w", err)
-	}
-	v.webhookAddr = listener.Addr()
-	v.serve("public listener", listener, connector.NewServer(v.cfg.ListenAddr, v.receiver))
-	return nil
-}
-
-// serve runs a server until the service stops, then lets its requests finish.
-func (v *service) serve(name string, listener net.Listener, server *http.Server) {
-	server.ErrorLog = slog.NewLogLogger(v.log.Handler(), slog.LevelDebug) // broken clients, mostly
-	v.work(name, func() error { return server.Serve(listener) })
-	v.down.add("close "+name, func(ctx context.Context) error {
-		err := server.Shutdown(ctx)
-		if errors.Is(err, context.DeadlineExceeded) { // clients that take their time are cut off
-			return server.Close()
-		}
-		return err
-	})
+	return v.enter(ctx, v.public, v.receiver, v.patience)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -27,7 +26,7 @@ import (
 // startTest runs a connector on a CRM in memory until the test ends.
 func startTest(t *testing.T, cfg *config.Config) *service {
 	t.Helper()
-	v, err := startService(cfg, slog.New(slog.DiscardHandler))
+	v, err := startService(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +102,7 @@ func TestStatus_OfARunningConnector(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
 	v := startTest(t, cfg)
 	sendSamples(t, v)
-	resp, err := http.Post("http://"+v.webhookAddr.String()+"/webhooks", "application/json", nil)
+	resp, err := http.Post("http://"+v.public.address().String()+"/webhooks", "application/json", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +159,7 @@ func TestPausedCRM_FailsStatusAndHealthButNotReadiness(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
 	v := startTest(t, cfg)
 	v.client.(*sandboxClient).server.Revoke()
-	sender, err := newSender("http://"+v.webhookAddr.String()+"/webhooks", []string{string(cfg.WebhookSecrets[0])})
+	sender, err := newSender("http://"+v.public.address().String()+"/webhooks", []string{string(cfg.WebhookSecrets[0])})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +192,7 @@ func TestPausedCRM_FailsStatusAndHealthButNotReadiness(t *testing.T) {
 
 func TestService_ServesMetricsOnTheAdminListener(t *testing.T) {
 	v := startTest(t, testConfig(t, t.TempDir()))
-	resp, err := http.Get("http://" + v.adminAddr.String() + "/metrics")
+	resp, err := http.Get("http://" + v.admin.address().String() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +210,7 @@ func TestService_ServesMetricsOnTheAdminListener(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/metrics", "/api/v1/status"} {
-		resp, err := http.Get("http://" + v.webhookAddr.String() + path)
+		resp, err := http.Get("http://" + v.public.address().String() + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +230,7 @@ func TestService_ThatCannotListenLetsGoOfTheState(t *testing.T) {
 	defer taken.Close()
 	cfg := testConfig(t, t.TempDir())
 	cfg.ListenAddr = taken.Addr().String()
-	_, err = startService(cfg, slog.New(slog.DiscardHandler))
+	_, err = startService(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "CRMSYNC_LISTEN_ADDR") {
 		t.Fatalf("got %v", err)
 	}
@@ -243,19 +242,6 @@ func TestService_ThatCannotListenLetsGoOfTheState(t *testing.T) {
 		t.Fatal(err)
 	}
 	store.Close()
-}
-
-func TestService_SecondOnTheSameStateNamesTheFirst(t *testing.T) {
-	t.Parallel() // it waits for the lock
-	cfg := testConfig(t, t.TempDir())
-	startTest(t, cfg)
-	_, err := startService(testConfig(t, filepath.Dir(cfg.State)), slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
-		t.Errorf("got %v", err)
-	}
-	if code, out, errOut := run(t, "status", "--state", cfg.State); code != exitOK {
-		t.Errorf("the first one's socket: exit code %d\n%s%s", code, out, errOut)
-	}
 }
 
 func TestSocket_IsForItsOwnerOnly(t *testing.T) {

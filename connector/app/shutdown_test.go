@@ -41,7 +41,7 @@ func TestShutdown_AnswersWhileItDrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := startService(cfg, slog.New(slog.DiscardHandler))
+	v, err := startService(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestShutdown_AnswersWhileItDrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := "http://" + v.webhookAddr.String()
+	base := "http://" + v.public.address().String()
 	sender, err := newSender(base+"/webhooks", []string{testSecret})
 	if err != nil {
 		t.Fatal(err)

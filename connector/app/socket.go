@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"crmsync/state/bolt"
 )
@@ -13,9 +14,19 @@ import (
 // maxSocketPath is below the 104 to 108 bytes that systems allow.
 const maxSocketPath = 100
 
+// maxStatePath is how long the path of a state file may be to have its socket
+// beside it.
+const maxStatePath = maxSocketPath - len(".sock")
+
 // socketMode lets the connector's own user in, and nobody else: the socket
 // asks for no token.
 const socketMode fs.FileMode = 0o600
+
+// What a socket and its directory are called when they are not beside the file.
+const (
+	socketDir  = "crmsync-" // and a random number
+	socketName = "crmsync.sock"
+)
 
 // socketFor returns where the connector on a state file listens: beside the
 // file, or in a new temporary directory when that path is too long. The second
@@ -24,11 +35,11 @@ func socketFor(statePath string) (string, error) {
 	if path := statePath + ".sock"; len(path) <= maxSocketPath {
 		return path, nil
 	}
-	dir, err := os.MkdirTemp("", "crmsync-")
+	dir, err := os.MkdirTemp("", socketDir)
 	if err != nil {
 		return "", fmt.Errorf("make a directory for the socket: %w", err)
 	}
-	return filepath.Join(dir, "crmsync.sock"), nil
+	return filepath.Join(dir, socketName), nil
 }
 
 // discardSocket removes the directory that socketFor made, if it made one. The
@@ -38,6 +49,18 @@ func discardSocket(statePath, socket string) error {
 		return nil
 	}
 	return os.RemoveAll(filepath.Dir(socket))
+}
+
+// removeLeftover removes the socket, in its temporary directory, of a process on
+// the same state file that was killed. Nothing else that its lock file may name
+// is touched, and what cannot be removed does no harm.
+func removeLeftover(statePath, socket string) {
+	dir := filepath.Dir(socket)
+	if socket == statePath+".sock" || filepath.Base(socket) != socketName || !strings.HasPrefix(filepath.Base(dir), socketDir) {
+		return
+	}
+	_ = removeSocket(socket)
+	_ = os.Remove(dir) // only when it is empty
 }
 
 // findSocket returns where a connector on a state file would listen.
