@@ -72,6 +72,9 @@ func (c *checkCommand) Run(s *session) error {
 	if err := printFindings(s.stdout, found, c.JSON); err != nil {
 		return err
 	}
+	if !c.JSON {
+		fmt.Fprintln(s.stdout, checkSummary(found, offline > 0))
+	}
 	switch {
 	case offline > 0:
 		return &exitError{code: exitUsage}
@@ -79,6 +82,26 @@ func (c *checkCommand) Run(s *session) error {
 		return errTold
 	}
 	return nil
+}
+
+// checkSummary is the last line of check. With mistakes that can be seen offline
+// the CRM was not asked.
+func checkSummary(found []finding, offline bool) string {
+	wrong := countErrors(found)
+	warnings := plural(len(found)-wrong, severityWarning)
+	text := plural(wrong, severityError)
+	switch {
+	case len(found) == 0:
+		return "Everything is fine."
+	case wrong == 0:
+		return "Nothing has to be mended; " + warnings + "."
+	case wrong < len(found):
+		text += ", " + warnings
+	}
+	if offline {
+		text += ". The CRM is asked when they are mended"
+	}
+	return text + "."
 }
 
 func countErrors(found []finding) int {
@@ -116,16 +139,17 @@ func checkConfig() (*config.Config, []finding) {
 	} else if err != nil {
 		return cfg, append(found, finding{Severity: severityError, Code: "unreadable", Message: err.Error()})
 	}
-	for _, w := range cfg.Warnings {
-		found = append(found, problemFinding(severityWarning, w))
-	}
 	_, err = mapping.New(cfg.Mapping)
 	if mistakes, ok := errors.AsType[mapping.Errors](err); ok {
 		for _, m := range mistakes {
 			found = append(found, expressionFinding(m))
 		}
 	}
-	return cfg, append(found, checkStatePath(cfg.State)...)
+	found = append(found, checkStatePath(cfg.State)...)
+	for _, w := range cfg.Warnings { // below what stops the connector
+		found = append(found, problemFinding(severityWarning, w))
+	}
+	return cfg, found
 }
 
 func problemFinding(severity string, p *config.Problem) finding {
@@ -136,6 +160,7 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 	f := finding{
 		Severity: severityError, Variable: m.Variable, Object: string(m.Object), Field: m.Field,
 		Code: "expression", Message: m.Message, Snippet: strings.TrimPrefix(m.Snippet(), "\n"),
+		Remedy: "crmsync config --example explains expressions; https://expr-lang.org/docs/language-definition all of them",
 	}
 	if m.Line > 0 {
 		f.Message = fmt.Sprintf("line %d, column %d: %s", m.Line, m.Column, m.Message)
@@ -199,6 +224,10 @@ func crmFinding(cfg *config.Config, object crm.Object, err error) finding {
 		f.Remedy = "check the address, the network, HTTPS_PROXY and CRMSYNC_TLS_CA"
 	case crm.RateLimited:
 		f.Remedy = "try again later"
+	case crm.Misconfigured:
+		f.Remedy = "mend it in the CRM or change the mapping"
+	default:
+		f.Remedy = "the CRM says why; try again, and ask its support when it stays"
 	}
 	return f
 }
@@ -276,10 +305,6 @@ func printFindings(w io.Writer, found []finding, asJSON bool) error {
 			fmt.Fprintf(w, "\n  %s", f.Remedy)
 		}
 		fmt.Fprintln(w)
-	}
-	if len(found) == 0 && !asJSON {
-		_, err := fmt.Fprintln(w, "Everything is fine.")
-		return err
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package app
 
 import (
-	"errors"
+	"fmt"
 	"io"
+	"slices"
 
 	"crmsync/connector/config"
+	"crmsync/crm"
 )
 
 // configCommand shows the settings in force, or all that there are.
@@ -31,34 +33,74 @@ func (c *configCommand) Run(s *session) error {
 		_, err := io.WriteString(s.stdout, config.Example(offered()))
 		return err
 	}
-	cfg, err := loadConfig()
-	problems, wrong := errors.AsType[config.Errors](err)
-	if err != nil && !wrong {
-		return err
+	cfg, found := checkConfig()
+	if cfg != nil {
+		print := printSettings
+		if c.JSON {
+			print = printSettingsJSON
+		}
+		if err := print(s.stdout, settingsInForce(cfg, found)); err != nil {
+			return err
+		}
 	}
-	if err := printSettings(s.stdout, cfg.Redacted(), c.JSON); err != nil {
-		return err
-	}
-	if !wrong {
+	if len(found) == 0 {
 		return nil
 	}
-	var found []finding
-	for _, p := range problems {
-		found = append(found, problemFinding(severityError, p))
+	if err := printFindings(s.stderr, found, false); err != nil {
+		return err
 	}
-	return errors.Join(printFindings(s.stderr, found, false), &exitError{code: exitUsage})
+	if countErrors(found) > 0 {
+		return &exitError{code: exitUsage}
+	}
+	return nil
 }
 
-func printSettings(w io.Writer, settings []config.InForce, asJSON bool) error {
-	t := newTable(w)
-	for _, setting := range settings {
-		if asJSON {
-			if err := printJSON(w, setting); err != nil {
-				return err
-			}
-			continue
+// settingsInForce returns the settings, without the values of those that are
+// wrong: they are not in force, and may be secrets in the wrong place (I8).
+func settingsInForce(cfg *config.Config, found []finding) []config.InForce {
+	settings := cfg.Redacted()
+	for i := range settings {
+		setting := &settings[i]
+		wrong := func(f finding) bool {
+			ofField := f.Field != "" && f.Object == string(setting.Object) && f.Field == setting.Field
+			return f.Severity == severityError && (f.Variable == setting.Variable || ofField)
 		}
-		t.row(setting.Variable, setting.Value, string(setting.Source))
+		if setting.Source != config.FromDefault && slices.ContainsFunc(found, wrong) {
+			setting.Value = "invalid"
+		}
 	}
-	return t.flush()
+	return settings
+}
+
+func printSettingsJSON(w io.Writer, settings []config.InForce) error {
+	for _, setting := range settings {
+		if err := printJSON(w, setting); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printSettings prints the settings, then the mapping of each object. Values
+// come last: expressions are long.
+func printSettings(w io.Writer, settings []config.InForce) error {
+	for _, object := range append([]crm.Object{""}, crm.Objects()...) {
+		t, rows := newTable(w), 0
+		for _, setting := range settings {
+			if setting.Object != object {
+				continue
+			}
+			if rows++; rows == 1 && object != "" {
+				fmt.Fprintf(w, "\nMapping of %s:\n", object)
+			}
+			t.row(setting.Variable, string(setting.Source), setting.Value)
+		}
+		if rows == 0 {
+			fmt.Fprintf(w, "\nMapping of %s: off, none is written.\n", object)
+		}
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -81,8 +81,8 @@ func TestMapping_IsShownInForce(t *testing.T) {
 	}
 	for _, s := range c.Redacted() {
 		if w, ok := want[s.Variable]; ok {
-			w.Variable = s.Variable
-			if s != w {
+			w.Variable, w.Object, w.Field = s.Variable, s.Object, s.Field
+			if s != w || fieldVariable(s) != (s.Object != "") {
 				t.Errorf("got %+v, want %+v", s, w)
 			}
 			delete(want, s.Variable)
@@ -91,6 +91,11 @@ func TestMapping_IsShownInForce(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not shown: %v", want)
 	}
+}
+
+// fieldVariable says whether a setting is the expression that it says it is.
+func fieldVariable(s config.InForce) bool {
+	return s.Field != "" && s.Variable == "CRMSYNC_MAP_"+strings.ToUpper(string(s.Object))+"_"+s.Field
 }
 
 func TestMapping_FieldOfOurIdsIsNotMapped(t *testing.T) {

@@ -25,9 +25,11 @@ const (
 // InForce is one setting as it applies. The Value of a secret is "set" or "not
 // set", that of a mapping in JSON is "JSON": its fields have entries of their own.
 type InForce struct {
-	Variable string `json:"variable"`
-	Value    string `json:"value"`
-	Source   Source `json:"source"`
+	Variable string     `json:"variable"`
+	Value    string     `json:"value"`
+	Source   Source     `json:"source"`
+	Object   crm.Object `json:"object,omitempty"` // "" unless it is the expression of a field
+	Field    string     `json:"field,omitempty"`
 }
 
 // Redacted returns the settings in force in the order of the documents, then the
@@ -75,7 +77,7 @@ func (l *loader) remember(v *value) {
 	if strings.HasPrefix(shown, "{") && strings.HasPrefix(v.variable, mapPrefix) {
 		shown = "JSON"
 	}
-	l.cfg.inForce = append(l.cfg.inForce, InForce{v.variable, shown, v.source})
+	l.cfg.inForce = append(l.cfg.inForce, InForce{Variable: v.variable, Value: shown, Source: v.source})
 }
 
 // rememberMapping adds the mapping, after all layers.
@@ -91,7 +93,7 @@ func (l *loader) rememberMapping() {
 			if e.Variable == l.in.MapFile.variable {
 				source = FromFile
 			}
-			l.cfg.inForce = append(l.cfg.inForce, InForce{variable, e.Source, source})
+			l.cfg.inForce = append(l.cfg.inForce, InForce{variable, e.Source, source, object, field})
 		}
 	}
 }
