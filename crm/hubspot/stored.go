@@ -27,7 +27,7 @@ func (p property) stored(value string) string {
 		}
 	case p.Type == "datetime":
 		if t, ok := parseTime(value); ok {
-			return t.Format("2006-01-02T15:04:05.999Z")
+			return strings.Replace(t.Format(timeFormat), ".000Z", "Z", 1) // a whole second has no fraction
 		}
 	}
 	return value

@@ -87,8 +87,14 @@ func TestUpsert_AcceptsEveryFormat(t *testing.T) {
 		input("a", "t1", `"hs_timestamp":"1795000000000","hs_call_duration":"-1.5","flag":"true","day":"2026-11-18","tags":"a;b","hubspot_owner_id":"1"`),
 		input("b", "t2", `"hs_timestamp":"2026-11-18T15:42:11.100Z","hs_call_body":"`+strings.Repeat("x", 65536)+`","day":"1795046400000","flag":""`),
 	)).expect(t, 200, `"results"`)
-	if n := len(a.Records("calls")); n != 2 {
-		t.Errorf("got %d records, want 2", n)
+	records := a.Records("calls")
+	if len(records) != 2 {
+		t.Fatalf("got %d records, want 2", len(records))
+	}
+	for i, want := range []string{"2026-11-18T11:06:40Z", "2026-11-18T15:42:11.100Z"} { // answered in one form
+		if got := records[i].Properties; got["hs_timestamp"] != want || got["day"] != []string{"2026-11-18", "2026-11-19"}[i] {
+			t.Errorf("record %d: got %v, want the time %s", i, got["hs_timestamp"], want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -74,7 +75,7 @@ func (t *table) stored(name, value string) string {
 	case isTime && p.Type == "date":
 		return at.Format(time.DateOnly)
 	case isTime && p.Type == "datetime":
-		return at.Format("2006-01-02T15:04:05.999Z") // a whole second has no fraction
+		return strings.Replace(stamp(at), ".000Z", "Z", 1) // a whole second has no fraction
 	}
 	return value
 }
