@@ -27,6 +27,9 @@
 //     them by our key to know which to update and which to create.
 //   - After a 423 the object concerned gets one batch in two seconds, for ten
 //     minutes.
+//   - A preview decides who is adopted and who conflicts as an upsert does, from
+//     what HubSpot holds. It compares values by the type of their property and
+//     text to the letter: HTML that HubSpot tidies up shows as a change.
 //   - A whole batch that is refused because of some record in it comes back as
 //     Invalid: the caller halves it.
 //
