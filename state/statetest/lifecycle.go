@@ -77,10 +77,15 @@ func useClosed(f *fixture, s state.Store) map[string]error {
 	_, objects := s.Objects(f.ctx, state.ObjectFilter{})
 	_, requeue := s.Requeue(f.ctx, state.RequeueOptions{Status: state.Dead})
 	_, prune := s.Prune(f.ctx, state.PruneOptions{EventsBefore: epoch})
+	_, resync := s.Requeue(f.ctx, state.RequeueOptions{Resync: true})
+	_, discard := s.Discard(f.ctx, []string{"1"}, "")
+	_, paused := s.Paused(f.ctx)
 	_, verify := s.Verify(f.ctx)
 	return map[string]error{
 		"accept": accept, "claim": claim, "links": links, "waiting": waiting, "ready links": ready, "stats": stats,
 		"events": events, "event": event, "objects": objects, "requeue": requeue, "prune": prune, "verify": verify,
+		"resync": resync, "discard": discard, "paused": paused,
+		"pause": s.SetPaused(f.ctx, epoch), "rebind": s.Rebind(f.ctx),
 		"release": s.Release(f.ctx, 1), "settle": s.Settle(f.ctx, state.Batch{}),
 		"mark": s.MarkInDoubt(f.ctx, epoch, contact("1")), "bind": s.Bind(f.ctx, state.Binding{}),
 		"count": s.CountRejected(f.ctx, nil, 0), "ready": s.Ready(f.ctx), "backup": s.Backup(f.ctx, new(bytes.Buffer)),

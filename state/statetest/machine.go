@@ -31,6 +31,10 @@ func runModel(t *testing.T, h Harness) {
 			"release": m.release,
 			"doubt":   m.markInDoubt,
 			"requeue": m.requeue,
+			"resync":  m.resync,
+			"discard": m.discard,
+			"pause":   m.pause,
+			"rebind":  m.rebind,
 			"prune":   m.prune,
 			"time":    func(t *rapid.T) { c.Advance(rapid.SampledFrom(spans).Draw(t, "time")) },
 			"reopen": func(*rapid.T) {
@@ -62,7 +66,7 @@ var (
 		{Status: state.Pending}, {Status: state.Pending, Error: "again", Attempted: true, FailingFor: time.Second},
 		{Status: state.Applied, Attempted: true}, {Status: state.Unchanged}, {Status: state.Stale},
 		{Status: state.Dead, Reason: state.ReasonRefused, Error: "refused"},
-		{Status: state.Skipped, Reason: state.ReasonFiltered}, {Status: state.Skipped, Reason: state.ReasonTestEvent},
+		{Status: state.Skipped, Reason: state.ReasonFiltered}, {Status: state.Skipped, Reason: state.ReasonObjectOff}, {Status: state.Skipped, Reason: state.ReasonTestEvent},
 	}
 )
 
@@ -179,13 +183,18 @@ func (m *machine) settle(t *rapid.T) {
 }
 
 func (m *machine) link(t *rapid.T, l state.Lane, eventID string) state.Link {
-	return state.Link{
+	link := state.Link{
 		Lane:      l,
 		RemoteID:  rapid.SampledFrom([]string{"", "7"}).Draw(t, "remote id"),
 		Gone:      rapid.IntRange(0, 4).Draw(t, "gone") == 0,
 		Version:   state.Version{At: epoch, EventID: eventID},
 		UpdatedAt: m.clock.Now(),
 	}
+	if rapid.Bool().Draw(t, "written") {
+		link.Hash, link.Adopted, link.Withheld = []byte{1}, true, "email"
+		link.Targets = []state.Target{{Lane: lanes[3], Made: true}}
+	}
+	return link
 }
 
 func (m *machine) settleBatch(b state.Batch) {
@@ -243,6 +252,39 @@ func (m *machine) requeue(t *rapid.T) {
 	m.equal("requeue", got, m.model.requeue(o))
 }
 
+func (m *machine) resync(t *rapid.T) {
+	o := state.RequeueOptions{
+		Resync: true,
+		Object: rapid.SampledFrom([]string{"", "activity", "contact", "company"}).Draw(t, "object"),
+		Force:  rapid.Bool().Draw(t, "force"),
+	}
+	if rapid.Bool().Draw(t, "since") {
+		o.Since = m.clock.Now().Add(-rapid.SampledFrom(spans).Draw(t, "ago"))
+	}
+	got, err := m.store.Requeue(m.ctx, o)
+	m.ok(err)
+	slices.Sort(got.PayloadGone)
+	m.equal("resync", got, m.model.resync(o))
+}
+
+func (m *machine) discard(t *rapid.T) {
+	ids := some(t, []string{"e1", "e2", "m1", "m2", "m7"}, "id")
+	got, err := m.store.Discard(m.ctx, ids, "by hand")
+	m.ok(err)
+	m.equal("discard", got, m.model.discard(ids, "by hand", m.clock.Now()))
+}
+
+func (m *machine) pause(t *rapid.T) {
+	since := rapid.SampledFrom([]time.Time{{}, m.clock.Now()}).Draw(t, "since")
+	m.ok(m.store.SetPaused(m.ctx, since))
+	m.model.paused = since
+}
+
+func (m *machine) rebind(*rapid.T) {
+	m.ok(m.store.Rebind(m.ctx))
+	m.model.rebind()
+}
+
 func (m *machine) prune(t *rapid.T) {
 	o := state.PruneOptions{KeepWinners: rapid.Bool().Draw(t, "keep")}
 	if rapid.Bool().Draw(t, "payloads") {
@@ -288,6 +330,9 @@ func (m *machine) check(*rapid.T) {
 	}
 	slices.SortFunc(waits, compareWaiting)
 	m.equal("ready", waits, m.model.ready())
+	paused, err := m.store.Paused(m.ctx)
+	m.ok(err)
+	m.equal("paused", paused, m.model.paused)
 }
 
 func (m *machine) checkStats() {

@@ -1,6 +1,7 @@
 package statetest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type model struct {
 	pruned     map[state.Status]int64
 	reasons    map[string]int64
 	lastTest   time.Time
+	paused     time.Time
 }
 
 type modelEvent struct {
@@ -265,6 +267,76 @@ func (m *model) requeue(o state.RequeueOptions) state.RequeueResult {
 		}
 	}
 	return r
+}
+
+// resync returns PayloadGone sorted.
+func (m *model) resync(o state.RequeueOptions) state.RequeueResult {
+	var r state.RequeueResult
+	named, gone := make(map[*modelEvent]bool), make(map[string]bool)
+	for lane, l := range m.links {
+		id := l.Version.EventID
+		if id == "" || (o.Object != "" && lane.Object != o.Object) {
+			continue
+		}
+		if e := m.byID(id); e != nil {
+			named[e] = true
+		} else if o.Since.IsZero() {
+			gone[id] = true
+		}
+	}
+	for _, e := range m.events {
+		passedOver := e.Reason == state.ReasonFiltered || e.Reason == state.ReasonObjectOff
+		passedOver = passedOver && (o.Object == "" || slices.ContainsFunc(e.Lanes, func(l state.Lane) bool { return l.Object == o.Object }))
+		ended := e.Status != state.Pending && e.Status != state.Dead && e.Reason != state.ReasonDiscarded
+		if !ended || e.ReceivedAt.Before(o.Since) || !named[e] && !passedOver {
+			continue
+		}
+		if e.Body == nil {
+			gone[e.ID] = true
+			continue
+		}
+		m.reopen(e)
+		e.Force = o.Force
+		r.Queued++
+	}
+	r.PayloadGone = slices.Sorted(maps.Keys(gone))
+	return r
+}
+
+func (m *model) discard(ids []string, reason string, now time.Time) state.DiscardResult {
+	var r state.DiscardResult
+	for _, id := range ids {
+		e := m.byID(id)
+		if e == nil {
+			e = m.byMessage(id)
+		}
+		switch {
+		case e == nil:
+			r.Unknown = append(r.Unknown, id)
+		case e.Status != state.Dead:
+			r.NotDead = append(r.NotDead, id)
+		default:
+			m.countReason(e, -1)
+			e.Status, e.Reason, e.Error, e.SettledAt = state.Skipped, state.ReasonDiscarded, reason, now
+			m.countReason(e, 1)
+			r.Discarded++
+		}
+	}
+	return r
+}
+
+func (m *model) rebind() {
+	for lane, l := range m.links {
+		l.RemoteID, l.Hash, l.Adopted, l.Withheld, l.Targets = "", nil, false, "", nil
+		m.links[lane] = l
+	}
+	clear(m.waiting)
+	clear(m.doubt)
+	for _, e := range m.events {
+		if e.Status == state.Pending {
+			e.Error, e.Records, e.NotBefore, e.FailingFor = "", nil, time.Time{}, 0
+		}
+	}
 }
 
 func (m *model) prune(o state.PruneOptions) state.PruneResult {

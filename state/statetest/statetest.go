@@ -31,7 +31,10 @@ func Run(t *testing.T, h Harness) {
 		{"Links", linkTests},
 		{"Queries", queryTests},
 		{"Requeue", requeueTests},
+		{"Resync", resyncTests},
 		{"Discard", discardTests},
+		{"Pause", pauseTests},
+		{"Rebind", rebindTests},
 		{"Prune", pruneTests},
 		{"Lifecycle", lifecycleTests},
 	}
