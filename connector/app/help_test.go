@@ -1,6 +1,7 @@
 package app
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,6 +33,25 @@ func TestHelp_ShowsExamplesThatWork(t *testing.T) {
 				t.Errorf("has no examples: %q", command.Detail)
 			}
 		})
+	}
+}
+
+// TestHelp_ReadmeNamesEveryCommand keeps the table of commands complete.
+func TestHelp_ReadmeNamesEveryCommand(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "\n## Commands\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	parser, err := newParser(&session{stdout: t.Output(), stderr: t.Output()}, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range parser.Model.Leaves(true) {
+		if !regexp.MustCompile("`crmsync " + command.Path() + "[ `]").MatchString(section) {
+			t.Errorf("there is no crmsync %s", command.Path())
+		}
 	}
 }
 

@@ -22,7 +22,8 @@ const exampleHead = `# crmsync is configured by environment variables. This file
 #
 # 1. Copy it:      crmsync config --example > crmsync.env
 # 2. Fill in the section Required and that of your CRM. Everything else can stay
-#    as it is: a line such as #NAME=value shows the default.
+#    as it is: a line such as #NAME=value shows the default, an indented one
+#    is an example.
 # 3. Check it:     docker run --rm --env-file crmsync.env crmsync check
 # 4. Run it:       docker run -d --env-file crmsync.env -v crmsync-state:/data \
 #                    -p 8080:8080 crmsync

@@ -21,7 +21,7 @@ const (
 // required is for adapters: envconfig has a meaning for that one, and would stop
 // at the first.
 type input struct {
-	CRM            value `split_words:"true" name:"CRM" mandatory:"true" group:"Required" help:"The CRM to write to:"`
+	CRM            value `split_words:"true" name:"CRM" mandatory:"true" group:"Required" help:"The CRM to write to (sandbox is one in memory, for trying out):"`
 	WebhookSecrets value `split_words:"true" name:"WEBHOOK_SECRETS" secret:"true" mandatory:"true" group:"Required" example:"whsec_…" help:"Signing secret of the webhook endpoint, as the page of the endpoint shows it: whsec_… (a shared secret of 24 bytes or more) or whpk_… (an ed25519 public key). Several, separated by commas, are for rotation: name the new one beside the old one."`
 
 	ListenAddr      value `split_words:"true" name:"LISTEN_ADDR" default:":8080" group:"Receiving" help:"Address of the public listener. It serves /webhooks, /healthz and /readyz, nothing else."`
@@ -33,7 +33,7 @@ type input struct {
 	EventRetention   value `split_words:"true" name:"EVENT_RETENTION" default:"2160h" group:"Memory" help:"How long the ids of ended events are kept, to recognise repetitions. h is the largest unit: 90 days are 2160h."`
 	PayloadRetention value `split_words:"true" name:"PAYLOAD_RETENTION" default:"168h" group:"Memory" help:"How long the payloads of ended events are kept, for replay. Those of dead ones are always kept. 0 keeps none."`
 
-	DryRun         value `split_words:"true" name:"DRY_RUN" default:"false" group:"Writing" help:"true for a rehearsal: accept, map, plan and read, write nothing: events stay pending, crmsync status and crmsync explain say what would be written."`
+	DryRun         value `split_words:"true" name:"DRY_RUN" default:"false" group:"Writing" help:"With true, a rehearsal: accept, map, plan and read, write nothing. Events stay pending; crmsync status and crmsync explain say what would be written."`
 	BatchSize      value `split_words:"true" name:"BATCH_SIZE" unset:"the CRM's maximum" example:"50" group:"Writing" help:"Records per request."`
 	RequestTimeout value `split_words:"true" name:"REQUEST_TIMEOUT" default:"30s" group:"Writing" help:"How long one request to the CRM may take."`
 	RateLimit      value `split_words:"true" name:"RATE_LIMIT" unset:"the CRM's own" example:"100/10s" group:"Writing" help:"Requests per time, such as 100/10s. off paces nothing; the CRM's refusals are respected all the same."`
