@@ -12,7 +12,9 @@
 //     variable. No problem quotes a value: a token that was pasted into the
 //     wrong variable must not end up in a log (I8).
 //   - A CRMSYNC_ variable that nobody reads is a problem, with the nearest valid
-//     name. The variables that Kubernetes injects for services are ignored.
+//     name. The variables that Kubernetes injects for services are ignored, and
+//     those of a CRM that is not the chosen one are a warning.
+//   - Every problem says what to do about it.
 //   - Every secret X can be read from the file that X_FILE names.
 //   - An empty value counts as unset, except CRMSYNC_MAP_<OBJECT>_<field>, where
 //     it removes the field from the mapping.
