@@ -99,7 +99,7 @@ func checkSummary(found []finding, offline bool) string {
 		text += ", " + warnings
 	}
 	if offline {
-		text += ". The CRM is asked when they are mended"
+		text += ". The CRM was not asked yet"
 	}
 	return text + "."
 }
