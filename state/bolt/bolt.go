@@ -107,6 +107,9 @@ func (s *Store) start(o Options) error {
 		}
 		since := t.paused()
 		s.paused.Store(&since)
+		if t.err != nil {
+			return damaged(s.path, t.err.Error())
+		}
 		return nil
 	})
 	if err != nil {

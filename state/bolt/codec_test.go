@@ -106,6 +106,8 @@ func TestGolden_persistedForms(t *testing.T) {
 			func(b []byte) (any, error) { var v totals; err := decode(b, &v); return v, err }},
 		{"doubt", doubtBody{At: packedTime(someTime)}, func() ([]byte, error) { return encode(doubtBody{At: packedTime(someTime)}) },
 			func(b []byte) (any, error) { var v doubtBody; err := decode(b, &v); return v, err }},
+		{"paused", pausedBody{Since: packedTime(someTime)}, func() ([]byte, error) { return encode(pausedBody{Since: packedTime(someTime)}) },
+			func(b []byte) (any, error) { var v pausedBody; err := decode(b, &v); return v, err }},
 		{"keys", goldenKeys(), func() ([]byte, error) { return goldenKeys(), nil },
 			func(b []byte) (any, error) { return b, nil }},
 		{"format", format, func() ([]byte, error) { return encode(format) },

@@ -296,3 +296,32 @@ func TestClose_answersEverybody(t *testing.T) {
 		t.Errorf("%d acknowledged, %d stored", acknowledged, n)
 	}
 }
+
+// A rebind that is not committed lets the lanes of delayed events rest on.
+func TestRebind_UndoneKeepsLanesResting(t *testing.T) {
+	s := openTest(t, Options{})
+	if _, err := s.Accept(t.Context(), message("a")); err != nil {
+		t.Fatal(err)
+	}
+	claim, err := s.Claim(t.Context(), state.ClaimOptions{Max: 1})
+	if err != nil || len(claim.Events) != 1 {
+		t.Fatal(claim, err)
+	}
+	later := state.Settlement{Seq: claim.Events[0].Seq, Status: state.Pending, NotBefore: time.Now().Add(time.Hour)}
+	if err := s.Settle(t.Context(), state.Batch{Settlements: []state.Settlement{later}}); err != nil {
+		t.Fatal(err)
+	}
+	undone := errors.New("undone")
+	if errs := inOneGroup(s, func(g *group) error { return errors.Join(g.rebind(), undone) }); !errors.Is(errs[0], undone) {
+		t.Fatal(errs)
+	}
+	newer := message("b")
+	newer.Lanes = message("a").Lanes
+	if _, err := s.Accept(t.Context(), newer); err != nil {
+		t.Fatal(err)
+	}
+	claim, err = s.Claim(t.Context(), state.ClaimOptions{Max: 10})
+	if err != nil || len(claim.Events) > 0 {
+		t.Errorf("claimed %v %v", claim.Events, err)
+	}
+}

@@ -130,16 +130,16 @@ func TestCompact_needsRoom(t *testing.T) {
 	path := filled(t)
 	s := open(t, path, bolt.Options{})
 	m := delivery("large")
-	m.Body = make([]byte, 8<<20)
+	m.Body = make([]byte, 2<<20)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(m.Body)
 	if _, err := s.Accept(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
 	closeClean(t, s)
 	tests := []struct{ name, size, want string }{
-		{"far too little", "10M", "cannot be compacted: the copy needs at least"},
-		{"too little", "15M", "finds no room"},
-		{"enough", "40M", ""},
+		{"far too little", "2500K", "cannot be compacted: the copy needs at least"},
+		{"too little", "4M", "finds no room"},
+		{"enough", "16M", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

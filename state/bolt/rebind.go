@@ -23,7 +23,7 @@ func (g *group) rebind() error {
 	g.empty(waiting, ready, doubt)
 	g.sums.Waiting = 0
 	g.restart()
-	g.leases.rescan() // for what waited for a lane in doubt
+	g.leases.rescan() // no event waits for a lane in doubt
 	g.wake = true
 	return nil
 }

@@ -53,6 +53,8 @@ func TestVerify_findsEveryKindOfDamage(t *testing.T) {
 		{"a known target that is not ready", func(g *group) { g.delete(ready, laneKey(contact)) }, codeReady},
 		{"a ready target that nobody waits for", func(g *group) { g.put(ready, []byte("\x01zz"), []byte{}) }, codeReady},
 		{"a link that does not decode", func(g *group) { g.put(links, laneKey(contact), []byte("junk")) }, codeValue},
+		{"a binding that does not decode", func(g *group) { g.put(singleton, keyBinding, []byte("junk")) }, codeValue},
+		{"a pause that does not decode", func(g *group) { g.put(singleton, keyPaused, []byte("junk")) }, codeValue},
 		{"a mark that does not decode", func(g *group) { g.put(doubt, laneKey(contact), []byte("junk")) }, codeValue},
 	}
 	for _, tt := range tests {

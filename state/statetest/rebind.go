@@ -69,8 +69,8 @@ var rebindTests = []test{
 		default:
 			f.Error("nobody was woken")
 		}
-		if c := f.claimed(state.ClaimOptions{SettleTime: time.Hour}, "evt-c1"); len(c.InDoubt) > 0 {
-			f.Errorf("in doubt: %v", c.InDoubt)
+		if c := f.claimed(state.ClaimOptions{SettleTime: time.Hour}, "evt-c1"); len(c.InDoubt) > 0 || !c.Next.IsZero() {
+			f.Errorf("in doubt: %v, next %v", c.InDoubt, c.Next)
 		}
 	}},
 	{"of an empty state does nothing", func(f *fixture) { f.ok(f.store.Rebind(f.ctx)) }},
