@@ -93,7 +93,7 @@ func (s *session) openFile(path string, a access) (*client, error) {
 	}
 	store, err := bolt.Open(path, bolt.Options{ReadOnly: a == readOnly})
 	if err != nil {
-		return nil, err // names the file and what to do
+		return nil, unanswered(err) // names the file and what to do
 	}
 	mapping, kind := mappingInForce()
 	api := &api{

@@ -128,7 +128,7 @@ func copyState(ctx context.Context, path string, w io.Writer) (err error) {
 	}
 	store, err := bolt.Open(path, bolt.Options{ReadOnly: true})
 	if err != nil {
-		return err
+		return unanswered(err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	return store.Backup(ctx, w)

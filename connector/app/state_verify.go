@@ -13,6 +13,7 @@ import (
 // stateCommands hold what is done to the state itself.
 type stateCommands struct {
 	Backup      backupCommand      `cmd:"" help:"Write a verified copy, also while the connector runs."`
+	Compact     compactCommand     `cmd:"" help:"Shrink the file of a stopped connector to what it holds."`
 	Export      exportCommand      `cmd:"" help:"Print all events and records as JSON, one a line."`
 	Prune       pruneCommand       `cmd:"" help:"Remove now what is kept no longer; the connector does so every hour."`
 	Verify      verifyCommand      `cmd:"" help:"Check the pages of the state file and everything that must hold between its entries."`
@@ -98,6 +99,7 @@ func (c *verifyAloneCommand) Run(s *session) error {
 		return err
 	}
 	findings, err := bolt.VerifyFile(s.ctx, c.File)
+	err = unanswered(err)
 	if unusable, ok := errors.AsType[*bolt.FileError](err); ok {
 		findings, err = []state.Finding{{Code: codeDamaged, Message: unusable.Error()}}, nil
 	}
