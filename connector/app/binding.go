@@ -10,7 +10,8 @@ import (
 )
 
 // bindingRemedy is the way out of a bindingProblem.
-const bindingRemedy = "name another state file for this account, or configure the account that the file belongs to"
+const bindingRemedy = "name another state file for this account, or configure the account that the file belongs to; " +
+	"to move the file to this account for good, stop the connector and run crmsync state rebind --yes"
 
 // accountOffline names the account of client without a request; "" when the
 // client would have to ask its CRM.

@@ -36,7 +36,7 @@ func (c *backupCommand) Run(s *session) error {
 	if err := mustNotExist(c.To); err != nil {
 		return usage(err)
 	}
-	size, err := backupState(s.ctx, path, c.To)
+	size, err := saveCopy(s.ctx, c.To, func(w io.Writer) error { return copyState(s.ctx, path, w) })
 	if err != nil {
 		return fmt.Errorf("back up %s: %w", path, err)
 	}
@@ -55,16 +55,16 @@ func mustNotExist(path string) error {
 	return nil
 }
 
-// backupState writes the copy under another name, so that a backup job that
-// dies leaves nothing that looks like a backup.
-func backupState(ctx context.Context, path, to string) (size int64, err error) {
+// saveCopy verifies what write gives and then names it. Until then it has another
+// name, so that a backup job that dies leaves nothing that looks like a backup.
+func saveCopy(ctx context.Context, to string, write func(io.Writer) error) (size int64, err error) {
 	dir, err := os.MkdirTemp(filepath.Dir(to), ".crmsync-backup-")
 	if err != nil {
 		return 0, err
 	}
 	defer os.RemoveAll(dir) // with what verifying leaves beside the copy
 	part := filepath.Join(dir, filepath.Base(to))
-	if size, err = writeCopy(ctx, path, part); err != nil {
+	if size, err = writeCopy(part, write); err != nil {
 		return 0, err
 	}
 	v, err := verifyApart(ctx, part)
@@ -97,13 +97,13 @@ func place(part, to string) error {
 const copyMode fs.FileMode = 0o600
 
 // writeCopy returns once a copy of the state is on stable storage.
-func writeCopy(ctx context.Context, path, to string) (size int64, err error) {
+func writeCopy(to string, write func(io.Writer) error) (size int64, err error) {
 	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, copyMode)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := copyState(ctx, path, f); err != nil {
+	if err := write(f); err != nil {
 		return 0, err
 	}
 	if size, err = f.Seek(0, io.SeekEnd); err != nil {

@@ -16,6 +16,7 @@ type stateCommands struct {
 	Compact     compactCommand     `cmd:"" help:"Shrink the file of a stopped connector to what it holds."`
 	Export      exportCommand      `cmd:"" help:"Print all events and records as JSON, one a line."`
 	Prune       pruneCommand       `cmd:"" help:"Remove now what is kept no longer; the connector does so every hour."`
+	Rebind      rebindCommand      `cmd:"" help:"Forget the CRM account of a stopped connector, to move to another one."`
 	Verify      verifyCommand      `cmd:"" help:"Check the pages of the state file and everything that must hold between its entries."`
 	VerifyAlone verifyAloneCommand `cmd:"" hidden:"" help:"Check a stopped file in a process of its own; verify starts it."`
 }
