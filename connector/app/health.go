@@ -2,11 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"crmsync/connector"
+	"crmsync/state/bolt"
 )
 
 // healthTimeout is below the time-outs that probes usually have.
@@ -87,10 +90,16 @@ func (c *healthCommand) ask(ctx context.Context) (healthView, error) {
 	if err != nil {
 		return healthView{}, err
 	}
-	if client == nil {
+	switch {
+	case client == nil && c.CRM:
+		return healthView{}, errors.New("the connector does not run, or runs on another state file: its socket is not there")
+	case client == nil:
 		return c.askPublic(ctx)
 	}
 	defer client.Close()
+	if v, waits := c.standby(ctx, path); waits {
+		return v, nil
+	}
 	v := healthView{}
 	if v.Ready, v.Reason, err = probe(ctx, client.http, "http://crmsync/readyz"); err != nil || !c.CRM {
 		return v, err
@@ -101,10 +110,20 @@ func (c *healthCommand) ask(ctx context.Context) (healthView, error) {
 	return v, err
 }
 
-func (c *healthCommand) askPublic(ctx context.Context) (healthView, error) {
-	if c.CRM {
-		return healthView{}, fmt.Errorf("the connector does not run, or runs on another state file: its socket is not there")
+// standby reports whether the connector on this machine waits for the one that
+// answers on the socket: in a rolling update containers share the volume, and a
+// probe is about its own.
+func (c *healthCommand) standby(ctx context.Context, path string) (healthView, bool) {
+	holder, err := bolt.ReadHolder(path)
+	if host, unknown := os.Hostname(); err != nil || unknown != nil || holder.Host == host || c.State != "" {
+		return healthView{}, false
 	}
+	v, err := c.askPublic(ctx)
+	v.Reason = "waiting for the state file, which " + holderText(holder) + " has open"
+	return v, err == nil && !v.Ready
+}
+
+func (c *healthCommand) askPublic(ctx context.Context) (healthView, error) {
 	cfg, err := loadOnly("CRMSYNC_LISTEN_ADDR")
 	if err != nil {
 		return healthView{}, err

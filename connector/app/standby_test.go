@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	"crmsync/connector"
 	"crmsync/connector/config"
 	"crmsync/state/bolt"
 )
@@ -218,5 +220,29 @@ func TestStandby_WaitsForAReader(t *testing.T) {
 	<-second.ended
 	if second.err != nil {
 		t.Error(second.err)
+	}
+}
+
+// In a rolling update two containers share the volume, and with it the socket of
+// the old one; a probe is about its own container.
+func TestHealth_OfAContainerThatWaits(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	startTest(t, cfg)
+	if err := os.WriteFile(cfg.State+".lock", []byte(`{"pid":1,"host":"old-container"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CRMSYNC_STATE", cfg.State)
+	t.Setenv("CRMSYNC_LISTEN_ADDR", freeAddr(t))
+	if code, out, errOut := run(t, "health"); code != exitOK {
+		t.Errorf("nobody waits here: exit code %d\n%s%s", code, out, errOut)
+	}
+	waiting := httptest.NewServer(connector.NewStandby(connector.NewMetrics(nil)))
+	defer waiting.Close()
+	t.Setenv("CRMSYNC_LISTEN_ADDR", waiting.Listener.Addr().String())
+	for _, args := range [][]string{{"health"}, {"health", "--crm"}, {"health", "--json"}} {
+		code, out, errOut := run(t, args...)
+		if code != exitFailed || !strings.Contains(out, "waiting for the state file, which process 1 on old-container has open") {
+			t.Errorf("%v: exit code %d\n%s%s", args, code, out, errOut)
+		}
 	}
 }
