@@ -111,6 +111,13 @@ func (p *connectorProcess) mustRun(args ...string) string {
 // start runs serve until kill or stop, and waits until it is ready.
 func (p *connectorProcess) start() {
 	p.t.Helper()
+	p.launch()
+	p.eventually("the connector is ready", 20*time.Second, func() bool { return p.probe("/readyz") == http.StatusOK })
+}
+
+// launch runs serve until kill or stop.
+func (p *connectorProcess) launch() {
+	p.t.Helper()
 	p.cmd = p.command("serve")
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
@@ -119,14 +126,16 @@ func (p *connectorProcess) start() {
 	p.ended = make(chan error, 1)
 	go func(cmd *exec.Cmd, ended chan error) { ended <- cmd.Wait() }(p.cmd, p.ended)
 	p.t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	p.eventually("the connector is ready", 20*time.Second, func() bool {
-		resp, err := http.Get("http://" + p.addr + "/readyz")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
+}
+
+// probe returns the status of an answer, 0 when there is none.
+func (p *connectorProcess) probe(path string) int {
+	resp, err := http.Get("http://" + p.addr + path)
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
 }
 
 func (p *connectorProcess) kill() {
@@ -225,6 +234,12 @@ func (p *connectorProcess) post(client *http.Client, d delivery) int {
 // sendAll posts deliveries over many connections. Like Svix it sends again
 // what was not answered with a 2xx, for at most a minute.
 func (p *connectorProcess) sendAll(deliveries []delivery) {
+	p.sendVia([]*connectorProcess{p}, deliveries)
+}
+
+// sendVia is sendAll through a balancer in front of several processes, which
+// tries them in turn.
+func (p *connectorProcess) sendVia(processes []*connectorProcess, deliveries []delivery) {
 	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	queue := make(chan delivery)
 	var senders sync.WaitGroup
@@ -232,7 +247,9 @@ func (p *connectorProcess) sendAll(deliveries []delivery) {
 		senders.Go(func() {
 			for d := range queue {
 				retry := time.NewTicker(50 * time.Millisecond)
-				for start := time.Now(); p.post(client, d) != http.StatusNoContent; <-retry.C {
+				start := time.Now()
+				for n := 0; processes[n%len(processes)].post(client, d) != http.StatusNoContent; n++ {
+					<-retry.C
 					if time.Since(start) > time.Minute {
 						p.t.Errorf("delivery %s was never accepted", d.id)
 						break
