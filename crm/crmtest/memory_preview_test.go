@@ -53,7 +53,8 @@ func (c *memoryClient) changes(r crm.Record, now map[string]string) []crm.Change
 	var changes []crm.Change
 	for _, name := range slices.Sorted(maps.Keys(r.Fields)) {
 		value := fmt.Sprint(r.Fields[name])
-		if value != now[name] && !(value == "" && c.mistake == "cleared fields are not seen") {
+		overlooked := value == "" && c.mistake == "cleared fields are not seen"
+		if value != now[name] && !overlooked {
 			changes = append(changes, crm.Change{Field: name, Old: now[name], New: value})
 		}
 	}

@@ -29,7 +29,7 @@ func openWait(ctx context.Context, path string) *waiter {
 }
 
 // inUse returns a state that somebody waits for.
-func inUse(t *testing.T, ctx context.Context) (holder *bolt.Store, path string, w *waiter) {
+func inUse(ctx context.Context, t *testing.T) (holder *bolt.Store, path string, w *waiter) {
 	t.Helper()
 	path = filled(t)
 	holder = open(t, path, bolt.Options{Socket: "/run/crmsync.sock"})
@@ -41,7 +41,7 @@ func inUse(t *testing.T, ctx context.Context) (holder *bolt.Store, path string, 
 }
 
 func TestOpenWait_opensWhatTheHolderLeaves(t *testing.T) {
-	holder, _, w := inUse(t, t.Context())
+	holder, _, w := inUse(t.Context(), t)
 	if _, err := holder.Accept(t.Context(), delivery("late")); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestOpenWait_doesNotWaitForNobody(t *testing.T) {
 
 func TestOpenWait_endsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	holder, path, w := inUse(t, ctx)
+	holder, path, w := inUse(ctx, t)
 	defer closeClean(t, holder)
 	cancel()
 	if s := <-w.opened; s != nil {
@@ -86,7 +86,7 @@ func TestOpenWait_endsWithItsContext(t *testing.T) {
 
 // A file that is taken away may be about to be restored.
 func TestOpenWait_doesNotStartAnew(t *testing.T) {
-	holder, path, w := inUse(t, t.Context())
+	holder, path, w := inUse(t.Context(), t)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,7 @@ func (a *attempts) check(ctx context.Context, resp *http.Response, err error) (b
 		return true, nil
 	}
 	if !a.repeatable || a.blips == maxRetries {
-		return false, nil //nolint:nilerr // go-retryablehttp would drop the answer
+		return false, nil
 	}
 	a.blips++
 	if err != nil {
