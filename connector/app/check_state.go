@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"crmsync/connector/config"
@@ -33,7 +34,7 @@ func checkStatePath(path string) []finding {
 	switch {
 	case err == nil && !info.Mode().IsRegular():
 		return stateFinding("names something that is not a file", "name a file, which crmsync makes")
-	case err == nil || !errors.Is(err, fs.ErrNotExist):
+	case err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 		return nil
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {

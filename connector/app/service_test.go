@@ -255,12 +255,7 @@ func TestSocket_IsForItsOwnerOnly(t *testing.T) {
 
 func TestSocket_LeftBehindByAKillIsReplaced(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
-	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: cfg.State + ".sock", Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	left.SetUnlinkOnClose(false)
-	left.Close()
+	leaveSocket(t, cfg.State+".sock")
 	startTest(t, cfg)
 	if code, out, errOut := run(t, "health", "--state", cfg.State); code != exitOK {
 		t.Errorf("exit code %d\n%s%s", code, out, errOut)
@@ -281,14 +276,34 @@ func TestSocket_NeverReplacesAFile(t *testing.T) {
 	}
 }
 
-// The path of a socket is short by nature, that of a state file is not.
-func TestSocket_OfALongPathIsFound(t *testing.T) {
+// leaveSocket leaves a socket at path on which nobody listens, as a kill does.
+func leaveSocket(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+}
+
+// longDir returns a directory whose path is too long for a socket in it.
+func longDir(t *testing.T) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), strings.Repeat("d", maxSocketPath))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// The path of a socket is short by nature, that of a state file is not.
+func TestSocket_OfALongPathIsFound(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	cfg := testConfig(t, dir)
+	cfg := testConfig(t, longDir(t))
 	v := startTest(t, cfg)
 	if code, out, errOut := run(t, "health", "--state", cfg.State); code != exitOK {
 		t.Errorf("exit code %d\n%s%s", code, out, errOut)
