@@ -29,14 +29,15 @@ const (
 	firstPage  = 2      // behind the meta pages
 )
 
-// pageWalk looks at every page of a file that nobody writes to. It reads the
-// file instead of its mapping and visits a page once: unlike bbolt's own check
-// it ends whatever the pages say, never faults, and shows no keys, which hold
-// ids of people.
+// pageWalk looks at every page that a commit left in a file, while nobody writes
+// to those. It reads the file instead of its mapping and visits a page once:
+// unlike bbolt's own check it ends whatever the pages say, never faults, and
+// shows no keys, which hold ids of people.
 type pageWalk struct {
 	ctx  context.Context
-	file io.ReaderAt
-	meta meta
+	path string
+	file *os.File
+	meta meta       // of the commit
 	role []pageRole // by page
 	add  func(format string, args ...any)
 }
@@ -59,31 +60,50 @@ type page struct {
 	data     []byte // header included
 }
 
-// walkPages reports to add what is wrong with the pages of the file at path.
+// walkPages reports to add what is wrong with the pages of the file at path,
+// which nobody writes to.
 func walkPages(ctx context.Context, path string, add func(format string, args ...any)) error {
+	w, err := newPageWalk(ctx, path, add)
+	if err != nil {
+		return err
+	}
+	defer w.file.Close()
+	return w.run()
+}
+
+// newPageWalk returns a walk through the last commit of the file at path. The
+// caller closes its file.
+func newPageWalk(ctx context.Context, path string, add func(format string, args ...any)) (*pageWalk, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("read pages: %w", err)
+		return nil, fmt.Errorf("read pages: %w", err)
 	}
-	defer f.Close()
 	metas, _, err := readMetas(f)
 	if err != nil {
-		return fmt.Errorf("read pages: %w", err)
+		return nil, errors.Join(fmt.Errorf("read pages: %w", err), f.Close())
 	}
-	if len(metas) == 0 {
-		add("there is no valid meta page")
+	w := &pageWalk{ctx: ctx, path: path, file: f, add: add}
+	if len(metas) > 0 {
+		w.meta = newestMeta(metas)
+	}
+	return w, nil
+}
+
+// run reports what is wrong.
+func (w *pageWalk) run() error {
+	if w.meta.pages == 0 {
+		w.add("there is no valid meta page")
 		return nil
 	}
-	w := &pageWalk{ctx: ctx, file: f, meta: newestMeta(metas), add: add}
-	if err := inspect(path, f); err != nil {
-		add("%v", err)
+	if err := inspect(w.path, w.file); err != nil {
+		w.add("%v", err)
 		return nil
 	}
 	w.role = make([]pageRole, w.meta.pages)
 	w.tree(w.meta.root, "the meta page", span{})
 	w.freelist()
 	w.unaccounted()
-	return ctx.Err()
+	return w.ctx.Err()
 }
 
 // read returns page id if it is where from says; nil after a finding.

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	"go.etcd.io/bbolt"
+
 	"crmsync/state"
 )
 
@@ -25,9 +27,8 @@ const (
 	maxFindings   = 1000
 )
 
-// Verify implements [state.Store]. Writers wait while the pages are checked.
-// The entries of a file with broken pages are not looked at: it takes sound
-// pages to find them.
+// Verify implements [state.Store]. Writers do not wait for it. The entries of a
+// file with broken pages are not looked at: it takes sound pages to find them.
 func (s *Store) Verify(ctx context.Context) ([]state.Finding, error) {
 	v := &verifier{ctx: ctx, payloads: s.payloads}
 	err := s.checkPages(v)
@@ -61,7 +62,7 @@ func VerifyFile(ctx context.Context, path string) ([]state.Finding, error) {
 	return findings, errors.Join(err, s.Close())
 }
 
-// checkPages looks at the pages while nobody writes to them.
+// checkPages looks at the pages of the last commit.
 func (s *Store) checkPages(v *verifier) error {
 	if err := v.ctx.Err(); err != nil {
 		return err
@@ -71,11 +72,31 @@ func (s *Store) checkPages(v *verifier) error {
 		return state.ErrClosed
 	default:
 	}
-	tx, err := s.db.Begin(!s.readOnly)
+	w, commit, err := s.freeze(v)
 	if err != nil {
 		return err
 	}
-	return errors.Join(walkPages(v.ctx, s.path, v.addPage), tx.Rollback())
+	return errors.Join(w.run(), w.file.Close(), commit.Rollback())
+}
+
+// freeze returns a walk through the last commit, and a transaction that keeps
+// its pages from being written to. Writers wait only while it is found out which
+// commit that is.
+func (s *Store) freeze(v *verifier) (*pageWalk, *bbolt.Tx, error) {
+	hold, err := s.db.Begin(!s.readOnly)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = hold.Rollback() }() // it has written nothing
+	commit, err := s.db.Begin(false)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := newPageWalk(v.ctx, s.path, v.addPage)
+	if err != nil {
+		return nil, nil, errors.Join(err, commit.Rollback())
+	}
+	return w, commit, nil
 }
 
 // verifier collects findings. They name events by seq: an id may be personal.

@@ -1,6 +1,8 @@
 package bolt
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -102,4 +104,46 @@ func damagedStore(t *testing.T, damage func(*group) error) *Store {
 		t.Fatal(errs[0])
 	}
 	return s
+}
+
+// The pages of one commit are looked at while others are made: nobody waits, and
+// what is written meanwhile is not taken for damage.
+func TestVerify_keepsNoWriterWaiting(t *testing.T) {
+	s := openTest(t, Options{})
+	churn := func(round string) {
+		for i := range 50 {
+			if _, err := s.Accept(t.Context(), message(fmt.Sprintf("%s-%d", round, i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		claim, err := s.Claim(t.Context(), state.ClaimOptions{Max: 40})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b state.Batch
+		for _, e := range claim.Events {
+			b.Settlements = append(b.Settlements, state.Settlement{Seq: e.Seq, Status: state.Skipped, Reason: state.ReasonFiltered})
+		}
+		if err := s.Settle(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Prune(t.Context(), state.PruneOptions{EventsBefore: time.Now().Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	churn("before")
+	v := &verifier{ctx: t.Context(), payloads: s.payloads}
+	w, commit, err := s.freeze(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		churn(fmt.Sprint("during", i))
+	}
+	if err := errors.Join(w.run(), w.file.Close(), commit.Rollback()); err != nil {
+		t.Fatal(err)
+	}
+	if len(v.findings) > 0 {
+		t.Errorf("found %v", v.findings)
+	}
 }
