@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"time"
 
@@ -27,16 +28,26 @@ func (c clash) holder() state.Lane {
 	return lane
 }
 
-// resolve decides about clashes, and has their jobs sent once more. A
-// deleted user gives the value up; a living one keeps it, and the record is
+// adoptable reports whether the record may be made ours, if that is noted.
+func (c clash) adoptable() bool {
+	return c.err.Code == crm.CodeAdoptable && c.job.link.RemoteID == "" && !c.job.rec.Adopted
+}
+
+// resolve decides about clashes, and has their jobs sent once more. A person's
+// record is adopted. A deleted user gives the value up; a living one keeps it, and the record is
 // written without it until that changes.
 func (w *writer) resolve(ctx context.Context, clashes []clash) error {
 	if err := w.loadHolders(ctx, clashes); err != nil {
 		return err
 	}
+	if err := w.noteAdoptions(ctx, clashes); err != nil {
+		return err
+	}
 	for _, c := range clashes {
 		j, holder := c.job, c.holder()
 		switch {
+		case c.adoptable():
+			j.rec.Adopted = true
 		case holder.Key != "" && w.links[holder].Deleted && w.vacate(ctx, holder, c.err.Field):
 			// The value is free now: send the record as it was.
 		case holder.Key != "" && j.link.RemoteID != "":
@@ -48,6 +59,27 @@ func (w *writer) resolve(ctx context.Context, clashes []clash) error {
 			w.withhold(j, c.err.Field, holder)
 		}
 		w.again = append(w.again, j)
+	}
+	return nil
+}
+
+// noteAdoptions commits what is about to be adopted. A process that is killed
+// between the adoption and the settlement finds a record with our key and could
+// not tell any more that a person had created it.
+func (w *writer) noteAdoptions(ctx context.Context, clashes []clash) error {
+	var notes []state.Link
+	for _, c := range clashes {
+		if c.adoptable() {
+			note := c.job.link
+			note.Adopted, note.UpdatedAt = true, time.Now()
+			notes = append(notes, note)
+		}
+	}
+	if len(notes) == 0 {
+		return nil
+	}
+	if err := w.store.Settle(ctx, state.Batch{Links: notes}); err != nil {
+		return fmt.Errorf("note adoptions: %w", err)
 	}
 	return nil
 }

@@ -416,6 +416,32 @@ func TestDispatcher_EmailHeldByAnotherRecord(t *testing.T) {
 			t.Errorf("records %+v", ev.Records)
 		}
 	})
+	t.Run("foreign: adopted, and that is not forgotten when the settlement is lost", func(t *testing.T) {
+		lost := false
+		w := newWorld(t, nil)
+		w.restart(func(o *DispatcherOptions) {
+			o.UserDeleted = DeleteArchive
+			o.Store = &forgetfulStore{w.store, func() bool {
+				first := !lost && w.crm.get(crm.Contact, "u1") != nil
+				lost = lost || first
+				return first
+			}}
+		})
+		id := w.crm.add(crm.Contact, crm.Fields{"email": "j@sales.example"})
+		w.accept(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+		if _, err := w.d.step(context.Background()); err == nil || !lost {
+			t.Fatal("the settlement was not lost")
+		}
+		w.settle()
+		w.deliver(userEvent("e2", "deleted", "u1", 2, "Jonas", "j@sales.example"))
+		links, err := w.store.Objects(context.Background(), state.ObjectFilter{Object: "contact"})
+		if err != nil || len(links) != 1 || !links[0].Adopted || links[0].RemoteID != id {
+			t.Errorf("links %+v, %v", links, err)
+		}
+		if rec := w.crm.get(crm.Contact, "u1"); rec == nil || rec.fields["deleted"] != true {
+			t.Errorf("a person's contact is not marked but %+v", rec)
+		}
+	})
 	t.Run("foreign, but ours exists: written without it", func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))

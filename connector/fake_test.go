@@ -138,6 +138,11 @@ func (f *fakeCRM) upsert(object crm.Object, r crm.Record) crm.Result {
 		if rec != nil { // our key stands on another record
 			return crm.Result{Err: &crm.Error{Kind: crm.Conflict, Field: "email", Holder: &crm.Ref{Object: object, RemoteID: holder.id}}}
 		}
+		if !r.Adopted {
+			return crm.Result{Err: &crm.Error{
+				Kind: crm.Conflict, Code: crm.CodeAdoptable, Field: "email", Holder: &crm.Ref{Object: object, RemoteID: holder.id},
+			}}
+		}
 		rec, action = holder, crm.Adopted
 		rec.key = r.Key
 	}

@@ -202,7 +202,7 @@ func (r *round) written(j *job, rec *state.Record, link *state.Link) {
 	}
 	rec.RequestID = j.result.RequestID
 	link.RemoteID, link.Hash, link.Gone = j.result.RemoteID, j.hash, false
-	link.Adopted = link.Adopted || j.result.Action == crm.Adopted
+	link.Adopted = (link.Adopted || j.result.Action == crm.Adopted) && j.result.Action != crm.Created
 	if j.task == taskWrite { // links alone say nothing about values
 		link.Withheld = j.withheld
 	}

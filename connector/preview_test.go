@@ -180,6 +180,7 @@ func (f *fakeCRM) Preview(_ context.Context, object crm.Object, records []crm.Re
 	out := make([]crm.Preview, len(records))
 	for i, r := range records {
 		trial := f.copy()
+		r.Adopted = true // a preview need not be asked twice
 		old := map[string]string{}
 		res := trial.upsert(object, r)
 		if rec := f.records[res.RemoteID]; rec != nil {

@@ -45,8 +45,9 @@ type Record struct {
 	Links   []Ref
 	Unlinks []Ref
 
-	// Adopted says that a person created this record: its standard name
-	// fields are filled only while they are empty.
+	// Adopted says that a person created this record, or may have (see
+	// CodeAdoptable): its standard name fields are filled only while they are
+	// empty.
 	Adopted bool
 	// InDoubt says that an earlier create of this record was never answered:
 	// a client without a native upsert looks for it before it creates.

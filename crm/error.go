@@ -38,6 +38,12 @@ const CodeSilentNoop = "silent_noop"
 // CodeAmbiguous marks a Conflict in which two foreign records match.
 const CodeAmbiguous = "ambiguous_match"
 
+// CodeAdoptable marks a Conflict with a record that a person created and that
+// is provably the same: Upsert adopts it, that is, gives it our key, when the
+// record is sent again with Adopted set. The caller makes a durable note in
+// between: behind an adoption nothing tells the record from one of ours.
+const CodeAdoptable = "adoptable"
+
 // Error is the only type of error that leaves an adapter.
 type Error struct {
 	Kind       Kind

@@ -32,6 +32,14 @@ func (s *suite) adopts(t *testing.T) {
 	a := s.Open(t, false)
 	foreign := a.Add(crm.Contact, crm.Fields{s.Email: address, s.FirstName: "Joni"})
 	record := s.contact("user-1")
+	e := s.expect(t, s.refusal(t, a, crm.Contact, []crm.Record{record}), crm.Conflict)
+	if e.Code != crm.CodeAdoptable || e.Field != s.Email || e.Holder == nil || e.Holder.RemoteID != foreign || e.Holder.Key != "" {
+		t.Fatalf("got %+v of %+v, want to be told that %s can be adopted", e, e.Holder, foreign)
+	}
+	if got := byKey(t, a, crm.Contact); len(got) != 0 {
+		t.Fatalf("adopted without being told to: %v", got)
+	}
+	record.Adopted = true
 	results := s.write(t, a, crm.Contact, []crm.Record{record})
 	if results[0].Action != crm.Adopted || results[0].RemoteID != foreign {
 		t.Fatalf("got %s of %s, want adopted of %s", results[0].Action, results[0].RemoteID, foreign)
@@ -56,6 +64,7 @@ func (s *suite) adoptsSeveral(t *testing.T) {
 	for i, r := range records {
 		if i%2 == 1 {
 			foreign[r.Key] = a.Add(crm.Contact, crm.Fields{s.Email: r.Fields[s.Email]})
+			records[i].Adopted = true
 		}
 	}
 	results := s.write(t, a, crm.Contact, records)
@@ -103,8 +112,8 @@ func (s *suite) adoptedNames(t *testing.T) {
 	a := s.Open(t, false)
 	a.Add(crm.Contact, crm.Fields{s.Email: address, s.FirstName: "Joni"})
 	record := s.contact("user-1")
-	record.RemoteID = s.write(t, a, crm.Contact, []crm.Record{record})[0].RemoteID
 	record.Adopted = true
+	record.RemoteID = s.write(t, a, crm.Contact, []crm.Record{record})[0].RemoteID
 	record.Fields[s.Text[crm.Contact]] = "changed"
 	s.write(t, a, crm.Contact, []crm.Record{record})
 	got := byKey(t, a, crm.Contact)["user-1"].Fields

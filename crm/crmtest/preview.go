@@ -137,6 +137,9 @@ func (s *suite) foretell(t *testing.T, a Account, o crm.Object, records []crm.Re
 	if a.Writes() != writes || !maps.EqualFunc(contents(a, o), before, maps.Equal) {
 		t.Fatal("the preview wrote")
 	}
+	for i, p := range previews {
+		records[i].Adopted = records[i].Adopted || p.Action == crm.Adopted // as permitted once it is noted
+	}
 	results, err := a.Client().Upsert(t.Context(), o, records)
 	if len(records) == 1 && err != nil {
 		results, err = []crm.Result{{Err: err}}, nil

@@ -47,8 +47,8 @@ func conflicts(ws []*write) []*write {
 }
 
 // resolve settles conflicts. A record that is ours is updated by its id, a
-// contact of nobody's with the same address is adopted, one of another key of
-// ours is reported. When the holder cannot be found the write is tried once
+// contact of nobody's with the same address is adopted if that is permitted, one
+// of another key of ours is reported. When the holder cannot be found the write is tried once
 // more: it may have gone in the meantime.
 func (b *batch) resolve(ctx context.Context, ws []*write) error {
 	if len(ws) == 0 {
@@ -62,7 +62,7 @@ func (b *batch) resolve(ctx context.Context, ws []*write) error {
 	if err := b.apply(ctx, step{verb: "update", action: crm.Updated}, d.ours); err != nil {
 		return err
 	}
-	if err := b.adopt(ctx, d.nobodys); err != nil {
+	if err := b.adopt(ctx, b.permitted(d.nobodys)); err != nil {
 		return err
 	}
 	if err := b.upsert(ctx, d.unknown); err != nil {
@@ -118,6 +118,19 @@ func (w *write) dropNames(now map[string]string) {
 			delete(w.props, name)
 		}
 	}
+}
+
+// permitted returns the writes that may adopt. The others are told what they
+// would adopt, so that the caller notes it before it cannot be seen any more.
+func (b *batch) permitted(ws []*write) []*write {
+	return slices.DeleteFunc(ws, func(w *write) bool {
+		if w.record.Adopted {
+			return false
+		}
+		b.report(w, "", w.target)
+		w.refusal().Code = crm.CodeAdoptable
+		return true
+	})
 }
 
 // adopt gives our keys to records of nobody's. One that is refused because our

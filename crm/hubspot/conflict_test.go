@@ -25,6 +25,29 @@ func jonas(key string) crm.Record {
 	return contact(key, crm.Fields{"email": "Jonas@b.example", "firstname": "Jonas", "lastname": "Weber"})
 }
 
+// adopting returns a record that may adopt. Before it is sent its names are
+// looked up under our key, where nobodyYet is the answer.
+func adopting(key string) crm.Record {
+	r := jonas(key)
+	r.Adopted = true
+	return r
+}
+
+var nobodyYet = exchange{want: readContacts, status: 207, answer: `{"results":[],"errors":[{"category":"OBJECT_NOT_FOUND"}]}`}
+
+// The address belongs to a contact that a person made. The caller is told, and
+// nothing is changed before it knows.
+func TestConflict_AdoptsNobodyWithoutBeingTold(t *testing.T) {
+	c := newTestClient(t,
+		exchange{answer: `{"errors":[` + conflict("t0", "58817") + `]}`},
+		exchange{want: readContacts, answer: `{"results":[{"id":"58817","properties":{"email":"jonas@b.example"}}]}`},
+	)
+	e := wantError(t, upsert(t, c, jonas("k0"))[0].Err, crm.Conflict)
+	if e.Code != crm.CodeAdoptable || e.Field != "email" || e.Holder == nil || *e.Holder != (crm.Ref{Object: crm.Contact, RemoteID: "58817"}) {
+		t.Errorf("got %v, holder %v", e, e.Holder)
+	}
+}
+
 // The address belongs to a contact that a person made: it becomes ours, and
 // the name that the person gave it stays.
 func TestConflict_AdoptsAContactOfNobodys(t *testing.T) {
@@ -50,14 +73,15 @@ func TestConflict_AdoptsAContactOfNobodys(t *testing.T) {
 			answer: `{"category":"VALIDATION_ERROR","errors":[{"code":"CONFLICTING_UNIQUE_VALUE","context":{"propertyName":["email"]}}]}`}, byEmail},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newTestClient(t, test.refusal, test.read, update)
-			wantResult(t, upsert(t, c, jonas("k0"))[0], "58817", crm.Adopted)
+			c := newTestClient(t, nobodyYet, test.refusal, test.read, update)
+			wantResult(t, upsert(t, c, adopting("k0"))[0], "58817", crm.Adopted)
 		})
 	}
 }
 
 func TestConflict_OneReadForAllOfABatch(t *testing.T) {
 	c := newTestClient(t,
+		nobodyYet,
 		exchange{status: 207, answer: `{"results":[{"id":"1","new":true,"objectWriteTraceId":"t1"}],"errors":[` + conflict("t2", "") + `,` + conflict("t0", "") + `]}`},
 		exchange{
 			want: readContacts,
@@ -67,7 +91,7 @@ func TestConflict_OneReadForAllOfABatch(t *testing.T) {
 		},
 		exchange{want: updateContacts, answer: `{"results":[{"id":"71","objectWriteTraceId":"t0"}]}`},
 	)
-	got := upsert(t, c, jonas("k0"), contact("k1", crm.Fields{"firstname": "A"}), contact("k2", crm.Fields{"email": "lena@b.example"}))
+	got := upsert(t, c, adopting("k0"), contact("k1", crm.Fields{"firstname": "A"}), contact("k2", crm.Fields{"email": "lena@b.example"}))
 	wantResult(t, got[0], "71", crm.Adopted)
 	wantResult(t, got[1], "1", crm.Created)
 	e := wantError(t, got[2].Err, crm.Conflict)
@@ -142,26 +166,27 @@ func TestConflict_AdoptionRefused(t *testing.T) {
 	found := exchange{want: readContacts, answer: `{"results":[{"id":"58817","properties":{"email":"jonas@b.example"}}]}`}
 	refusal := exchange{status: 207, answer: `{"errors":[` + conflict("t0", "") + `]}`}
 	t.Run("because our key stands elsewhere", func(t *testing.T) {
-		c := newTestClient(t, refusal, found, exchange{want: updateContacts, status: 400,
+		c := newTestClient(t, nobodyYet, refusal, found, exchange{want: updateContacts, status: 400,
 			answer: `{"category":"VALIDATION_ERROR","errors":[{"code":"CONFLICTING_UNIQUE_VALUE","context":{"propertyName":["crmsync_id"]}}]}`})
-		e := wantError(t, upsert(t, c, jonas("k0"))[0].Err, crm.Conflict)
-		if e.Field != "email" || e.Holder == nil || *e.Holder != (crm.Ref{Object: crm.Contact, RemoteID: "58817"}) {
+		e := wantError(t, upsert(t, c, adopting("k0"))[0].Err, crm.Conflict)
+		if e.Code == crm.CodeAdoptable || e.Field != "email" || e.Holder == nil || *e.Holder != (crm.Ref{Object: crm.Contact, RemoteID: "58817"}) {
 			t.Errorf("got %v, holder %v", e, e.Holder)
 		}
 	})
 	t.Run("because it has gone", func(t *testing.T) {
-		c := newTestClient(t, refusal, found, exchange{want: updateContacts, status: 404, answer: `{"category":"OBJECT_NOT_FOUND"}`})
-		wantError(t, upsert(t, c, jonas("k0"))[0].Err, crm.Unavailable)
+		c := newTestClient(t, nobodyYet, refusal, found, exchange{want: updateContacts, status: 404, answer: `{"category":"OBJECT_NOT_FOUND"}`})
+		wantError(t, upsert(t, c, adopting("k0"))[0].Err, crm.Unavailable)
 	})
 }
 
 func TestConflict_TwoOfOursWantTheSameContact(t *testing.T) {
 	c := newTestClient(t,
+		nobodyYet,
 		exchange{status: 207, answer: `{"errors":[` + conflict("t0", "58817") + `,` + conflict("t1", "58817") + `]}`},
 		exchange{want: readContacts, answer: `{"results":[{"id":"58817","properties":{"email":"jonas@b.example"}}]}`},
 		exchange{want: updateContacts, answer: `{"results":[{"id":"58817","objectWriteTraceId":"t0"}]}`},
 	)
-	got := upsert(t, c, jonas("k0"), jonas("k1"))
+	got := upsert(t, c, adopting("k0"), adopting("k1"))
 	wantResult(t, got[0], "58817", crm.Adopted)
 	if e := wantError(t, got[1].Err, crm.Conflict); e.Holder == nil || e.Holder.Key != "k0" {
 		t.Errorf("got %v, holder %v", e, e.Holder)

@@ -20,9 +20,10 @@
 //     Unavailable, with the code silent_noop: to be repeated later.
 //   - Results are matched by trace id or key, never by order.
 //   - An e-mail address that another contact holds is resolved here: a contact
-//     of nobody's is adopted, its names kept; for any other the *crm.Error of
-//     kind Conflict names the holder. A holder with an empty key is a contact
-//     of nobody's that cannot be adopted, since our key stands elsewhere.
+//     of nobody's is adopted, its names kept, once the caller permits it; for
+//     any other the *crm.Error of kind Conflict names the holder. A holder with
+//     an empty key is a contact of nobody's: one that can be adopted (code
+//     adoptable), or cannot, since our key stands elsewhere.
 //   - Should calls refuse upserts as such, the client remembers that and reads
 //     them by our key to know which to update and which to create.
 //   - After a 423 the object concerned gets one batch in two seconds, for ten
