@@ -149,6 +149,7 @@ func sumOf(p Preview) DryRun {
 	}
 	for _, rec := range p.Others {
 		sum.Actions[rec.Action]++
+		sum.Links += made(rec.Links)
 	}
 	return sum
 }

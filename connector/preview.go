@@ -17,7 +17,7 @@ import (
 type Preview struct {
 	Events []EventPreview `json:"events"` // in the order given
 	// Others are records of earlier events that would change as well: the
-	// address of a deleted user moves to somebody else.
+	// address of a deleted user moves to somebody else, a link was waiting.
 	Others []RecordPreview `json:"others"`
 	// Requests is how many the CRM would be sent, retries and the resolution of
 	// conflicts apart.
@@ -146,9 +146,6 @@ func (s *shadow) Links(ctx context.Context, lanes ...state.Lane) (map[state.Lane
 // left out of a rehearsal.
 func (s *shadow) Objects(context.Context, state.ObjectFilter) ([]state.Link, error) { return nil, nil }
 
-// Waiting tells of nothing that could be written again.
-func (s *shadow) Waiting(context.Context, ...state.Lane) ([]state.Waiting, error) { return nil, nil }
-
 // play plays one round.
 func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, error) {
 	r.client.begin()
@@ -163,8 +160,13 @@ func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, e
 	for _, link := range batch.Links {
 		r.links[link.Lane] = link
 	}
+	drained, err := r.drained(ctx, round, batch)
+	if err != nil {
+		return Preview{}, fmt.Errorf("read waiting links: %w", err)
+	}
 	return Preview{
-		Events: r.events(round, batch), Others: r.others(round), Requests: r.client.requests,
+		Events: r.events(round, batch), Others: slices.Concat(r.others(round), again(batch.Requeue), drained),
+		Requests: r.client.requests,
 	}, nil
 }
 
@@ -264,6 +266,58 @@ func (r *rehearsals) others(round *round) []RecordPreview {
 		out = append(out, p)
 	}
 	return out
+}
+
+// again are the records that would be written once more, because a value they
+// have to do without is given up.
+func again(lanes []state.Lane) []RecordPreview {
+	var out []RecordPreview
+	for _, lane := range lanes {
+		out = append(out, RecordPreview{
+			Object: lane.Object, Key: lane.Key, Action: string(crm.Updated), Note: "the value that it waits for is given up",
+			Changes: []FieldChange{}, Links: []LinkPreview{},
+		})
+	}
+	return out
+}
+
+// drained are the records whose waiting links would be made or removed, since
+// the round makes their target known.
+func (r *rehearsals) drained(ctx context.Context, round *round, batch state.Batch) ([]RecordPreview, error) {
+	var known []state.Lane
+	for _, link := range batch.Links {
+		if link.RemoteID != "" {
+			known = append(known, link.Lane)
+		}
+	}
+	waiting, err := r.d.store.Waiting(ctx, known...)
+	if err != nil {
+		return nil, err
+	}
+	out, requests := []RecordPreview{}, map[[3]string]int{}
+	for _, w := range waiting {
+		if w.Kind != state.WaitLink || round.lanes[w.Record] != nil {
+			continue
+		}
+		links, err := r.d.store.Links(ctx, w.Record)
+		if err != nil {
+			return nil, err
+		}
+		link, action := links[w.Record], LinkMake
+		if slices.Contains(link.Targets, state.Target{Lane: w.Target, Drop: true}) {
+			action = LinkRemove
+		}
+		requests[[3]string{w.Record.Object, w.Target.Object, action}]++
+		out = append(out, RecordPreview{
+			Object: w.Record.Object, Key: w.Record.Key, RemoteID: shownID(link.RemoteID), Action: string(crm.Updated),
+			Changes: []FieldChange{}, Links: []LinkPreview{{w.Target.Object, w.Target.Key, action}},
+		})
+	}
+	most := max(r.client.Properties().MaxLinks, r.client.Properties().MaxBatch, 1)
+	for _, n := range requests {
+		r.client.requests += (n + most - 1) / most
+	}
+	return out, nil
 }
 
 // shownID hides the ids of records that do not exist.

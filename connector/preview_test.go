@@ -294,6 +294,44 @@ func TestPreview_ShowsWhoGivesAnAddressUp(t *testing.T) {
 	}
 }
 
+// What the events make possible for other records is told too: links that
+// waited, and an address that somebody gives up.
+func TestPreview_ShowsWhatWaits(t *testing.T) {
+	w := newWorld(t, nil)
+	w.deliver(
+		userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"),
+	)
+	w.deliver(userEvent("e2", "created", "u2", 2, "Other", "j@sales.example"))
+	w.inOrder(orgEvent("e3", "updated", "o1", 3, "Bright"), userEvent("e4", "updated", "u1", 4, "Jonas", "new@sales.example"))
+	p := w.previewed()
+	want := []RecordPreview{
+		{
+			Object: "contact", Key: "u2", Action: "updated", Changes: []FieldChange{}, Links: []LinkPreview{},
+			Note: "the value that it waits for is given up",
+		},
+		{
+			Object: "contact", Key: "u2", RemoteID: "r2", Action: "updated", Changes: []FieldChange{},
+			Links: []LinkPreview{{"company", "o1", LinkMake}},
+		},
+	}
+	if diff := cmp.Diff(want, p.Others); diff != "" {
+		t.Errorf("others: %s", diff)
+	}
+	before := w.crm.total()
+	if _, err := w.d.step(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	writes := 0
+	for _, request := range w.crm.requests[before:] {
+		if !reads(request) {
+			writes++
+		}
+	}
+	if p.Requests != writes {
+		t.Errorf("%d requests previewed, %d sent", p.Requests, writes)
+	}
+}
+
 func TestPreview_SaysWhatWouldBeRefused(t *testing.T) {
 	w := newWorld(t, nil)
 	w.crm.judge = func(crm.Record) *crm.Error {

@@ -66,8 +66,13 @@ func (p *rehearsal) Upsert(ctx context.Context, object crm.Object, records []crm
 	}
 	p.requests++
 	results := make([]crm.Result, len(records))
+	adopts := false
 	for i, rec := range records {
 		results[i] = p.note(rec, previews[i])
+		adopts = adopts || previews[i].Action == crm.Adopted
+	}
+	if adopts { // refused, noted, refused and then adopted
+		p.requests += 2
 	}
 	return results, nil
 }

@@ -35,6 +35,7 @@ type ledger interface {
 	Event(ctx context.Context, id string) (state.Event, error)
 	Objects(ctx context.Context, f state.ObjectFilter) ([]state.Link, error)
 	Links(ctx context.Context, lanes ...state.Lane) (map[state.Lane]state.Link, error)
+	Waiting(ctx context.Context, targets ...state.Lane) ([]state.Waiting, error)
 	Paused(ctx context.Context) (time.Time, error)
 	SetPaused(ctx context.Context, since time.Time) error
 	Requeue(ctx context.Context, o state.RequeueOptions) (state.RequeueResult, error)

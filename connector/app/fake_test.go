@@ -70,6 +70,10 @@ func (f *fakeLedger) Links(_ context.Context, lanes ...state.Lane) (map[state.La
 	return found, f.err
 }
 
+func (f *fakeLedger) Waiting(context.Context, ...state.Lane) ([]state.Waiting, error) {
+	return nil, f.err
+}
+
 func (f *fakeLedger) Paused(context.Context) (time.Time, error) { return f.pausedAt, f.err }
 
 func (f *fakeLedger) SetPaused(_ context.Context, since time.Time) error {

@@ -220,6 +220,9 @@ func TestEndToEnd_DryRun(t *testing.T) {
 			t.Errorf("%q is not in\n%s", part, out)
 		}
 	}
+	if strings.Contains(out, "waits until") {
+		t.Errorf("the organisation's own event is pending, and still:\n%s", out)
+	}
 	if diff := cmp.Diff(empty, dump(crm)); diff != "" {
 		t.Errorf("written: %s", diff)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -234,6 +235,22 @@ func (b *book) Links(ctx context.Context, lanes ...state.Lane) (map[state.Lane]s
 	return links, nil
 }
 
+// Waiting implements state.Store.
+func (b *book) Waiting(ctx context.Context, targets ...state.Lane) ([]state.Waiting, error) {
+	var waiting []state.Waiting
+	if b.client == nil {
+		return nil, nil
+	}
+	for part := range slices.Chunk(targets, maxPage) {
+		var answer memoryView
+		if err := b.client.post(ctx, "/api/v1/state/memory", memoryRequest{part}, &answer); err != nil {
+			return nil, err
+		}
+		waiting = append(waiting, answer.Waiting...)
+	}
+	return waiting, nil
+}
+
 // fits refuses a state that belongs to another account.
 func (b *book) fits(ctx context.Context, client crm.Client) error {
 	if b.client == nil {
@@ -257,8 +274,9 @@ type memoryRequest struct {
 // memoryView answers it: what is remembered of the lanes, unknown ones left
 // out, for previews with another mapping than the one in force.
 type memoryView struct {
-	Binding *state.Binding `json:"binding"`
-	Links   []state.Link   `json:"links"`
+	Binding *state.Binding  `json:"binding"`
+	Links   []state.Link    `json:"links"`
+	Waiting []state.Waiting `json:"waiting"` // for the lanes
 }
 
 func (a *api) memory(r *http.Request) (any, error) {
@@ -274,7 +292,11 @@ func (a *api) memory(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := memoryView{Binding: stats.Binding, Links: []state.Link{}}
+	waiting, err := a.ledger.Waiting(r.Context(), req.Lanes...)
+	if err != nil {
+		return nil, err
+	}
+	v := memoryView{Binding: stats.Binding, Links: []state.Link{}, Waiting: waiting}
 	for _, l := range links {
 		v.Links = append(v.Links, l)
 	}
@@ -304,10 +326,59 @@ func (a *api) addPreview(ctx context.Context, v *explainView, e state.Event) {
 	if e.Body == nil {
 		return
 	}
-	p, err := a.live.preview(ctx, []state.Event{e})
+	events, err := a.together(ctx, e)
 	if err != nil {
 		v.note("what would be written cannot be told: " + err.Error())
 		return
 	}
-	v.Preview = &p.Events[0]
+	p, err := a.live.preview(ctx, events)
+	if err != nil {
+		v.note("what would be written cannot be told: " + err.Error())
+		return
+	}
+	for i := range p.Events {
+		if p.Events[i].ID == e.ID {
+			v.Preview = &p.Events[i]
+		}
+	}
+}
+
+// together returns e among the pending events about the records that it writes
+// or links to, in the order of receipt: they decide together what is written.
+// Of very many the newest count.
+func (a *api) together(ctx context.Context, e state.Event) ([]state.Event, error) {
+	about := map[state.Lane]bool{}
+	for _, lane := range e.Lanes {
+		about[lane] = true
+	}
+	if ev, err := mapping.Decode(mapping.Delivery{ID: e.ID, MessageID: e.MessageID, Body: e.Body, ReceivedAt: e.ReceivedAt}); err == nil {
+		for _, r := range a.mapping.Map(ev, nil).Records {
+			for _, t := range r.Targets {
+				about[state.Lane{Object: string(t.Object), Key: t.Key}] = true
+			}
+		}
+	}
+	events := []state.Event{e}
+	for filter := (state.EventFilter{Status: state.Pending, Limit: maxPage}); ; {
+		page, err := a.ledger.Events(ctx, filter)
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range page {
+			related := slices.ContainsFunc(other.Lanes, func(l state.Lane) bool { return about[l] })
+			if !related || other.Seq == e.Seq || len(events) == maxPreview {
+				continue
+			}
+			if other, err = a.ledger.Event(ctx, other.ID); err != nil {
+				return nil, err
+			}
+			events = append(events, other)
+		}
+		if len(page) < filter.Limit {
+			break
+		}
+		filter.Before = page[len(page)-1].Seq
+	}
+	slices.SortFunc(events, func(a, b state.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	return events, nil
 }

@@ -33,7 +33,7 @@ func printPreview(w io.Writer, p connector.Preview) error {
 		fmt.Fprintln(w)
 	}
 	if len(p.Others) > 0 {
-		fmt.Fprintln(w, "Records of other users that would change as well:")
+		fmt.Fprintln(w, "Other records that would change as well:")
 		for _, r := range p.Others {
 			if err := printRecordPreview(w, r); err != nil {
 				return err
