@@ -14,6 +14,7 @@
 //	api.go      /api/v1; view.go holds its JSON
 //	admin.go    guards of the admin listener
 //	service.go  a running connector: start, wait, stop
+//	standby.go  one that waits for the state that another process has
 //	adapters.go the CRMs on offer
 //
 // Example:

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"crmsync/connector"
 	"crmsync/connector/config"
@@ -197,6 +199,30 @@ func TestStandby_DoesNotWaitWithAnAddressThatIsWrong(t *testing.T) {
 	if second.err == nil || !strings.Contains(second.err.Error(), "CRMSYNC_LISTEN_ADDR") {
 		t.Errorf("got %v", second.err)
 	}
+}
+
+// Who looks at the log after an hour learns what it waits for, and for whom: the
+// holder may be another one by then.
+func TestStandby_RemindsEveryFewMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		v := &service{
+			cfg: &config.Config{State: filepath.Join(t.TempDir(), "crmsync.db")}, log: slog.New(slog.NewTextHandler(&log, nil)),
+			public: &entrance{listener: &net.TCPListener{}}, // open already
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*standbyReminder+time.Second)
+		defer cancel()
+		holder := `{"pid":2,"host":"second"}`
+		if err := os.WriteFile(v.cfg.State+".lock", []byte(holder), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.standBy(ctx, &bolt.LockedError{Path: v.cfg.State, Holder: bolt.Holder{PID: 1, Host: "first"}}); err != nil {
+			t.Error(err)
+		}
+		if got := log.String(); strings.Count(got, "process 1 on first") != 1 || strings.Count(got, "process 2 on second") != 2 {
+			t.Errorf("the log is\n%s", got)
+		}
+	})
 }
 
 // A reader that holds the file, such as a backup of a stopped connector, is
