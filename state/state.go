@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"strings"
 	"time"
 )
 
@@ -225,12 +226,25 @@ type Batch struct {
 	Binding     *Binding     // set on the first successful write
 }
 
-// Binding ties a state to one CRM account.
+// Binding ties a state to one CRM account. An Account is a path from the
+// general to the particular, such as "crm.example/4711", and may end early
+// where no more could be told.
 type Binding struct {
 	Kind      string `json:"kind"`
 	Account   string `json:"account"`
 	IDField   string `json:"id_field"`
 	Namespace string `json:"namespace"` // of derived UUIDs; "" where unused
+}
+
+// Fits reports whether b and c can name the same account: all is equal as far
+// as both tell.
+func (b Binding) Fits(c Binding) bool {
+	account, more := b.Account, c.Account
+	if len(account) > len(more) {
+		account, more = more, account
+	}
+	b.Account, c.Account = "", ""
+	return b == c && (account == "" || account == more || strings.HasPrefix(more, account+"/"))
 }
 
 // Stats are running totals for the life of the state.

@@ -60,8 +60,9 @@ type Store interface {
 	// ReadyLinks returns up to max waiting links whose target is known.
 	ReadyLinks(ctx context.Context, max int) ([]ReadyLink, error)
 
-	// Bind fails with ErrBinding when the state is bound to something else than
-	// b. It binds nothing: Settle does.
+	// Bind fails with ErrBinding when the state is bound to something that b does
+	// not fit. It binds nothing: Settle does, and the more particular of two
+	// accounts stays.
 	Bind(ctx context.Context, b Binding) error
 
 	// Rebind frees the state from its CRM account: it forgets the binding, and of

@@ -61,7 +61,7 @@ func (s *Store) ReadyLinks(ctx context.Context, limit int) ([]state.ReadyLink, e
 // Bind implements [state.Store].
 func (s *Store) Bind(ctx context.Context, b state.Binding) error {
 	return s.view(ctx, func(t *tables) error {
-		if bound := t.binding(); bound != nil && *bound != b {
+		if bound := t.binding(); bound != nil && !bound.Fits(b) {
 			return state.ErrBinding
 		}
 		return nil

@@ -88,13 +88,15 @@ func (g *group) settle(b *state.Batch) error {
 	return nil
 }
 
-// bind binds the state to one CRM account, once.
+// bind binds the state to one CRM account, once, or says more about that one.
 func (g *group) bind(b state.Binding) error {
 	if bound := g.binding(); bound != nil {
-		if *bound != b {
+		if !bound.Fits(b) {
 			return state.ErrBinding
 		}
-		return nil
+		if len(b.Account) <= len(bound.Account) {
+			return nil
+		}
 	}
 	value, err := encode(bindingBody(b))
 	if err != nil {

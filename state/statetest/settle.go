@@ -87,6 +87,22 @@ var settleTests = []test{
 		f.refused(state.ErrBinding, state.Batch{Binding: &other})
 		f.equal("binding", *f.stats().Binding, b)
 	}},
+	{"keeps the more particular name of one CRM account", func(f *fixture) {
+		general := state.Binding{Kind: "hubspot", Account: "crm.example", IDField: "crmsync_id"}
+		whole, other := general, general
+		whole.Account, other.Account = "crm.example/5", "crm.example/6"
+		for _, b := range []state.Binding{general, whole, general} {
+			f.ok(f.store.Bind(f.ctx, b))
+			f.settle(state.Batch{Binding: &b})
+		}
+		f.reopen()
+		f.equal("binding", *f.stats().Binding, whole)
+		if err := f.store.Bind(f.ctx, other); !errors.Is(err, state.ErrBinding) {
+			f.Errorf("got %v", err)
+		}
+		f.refused(state.ErrBinding, state.Batch{Binding: &other})
+		f.equal("binding", *f.stats().Binding, whole)
+	}},
 	{"refuses what cannot be stored", func(f *fixture) {
 		f.add("c1")
 		seq := f.claimed(state.ClaimOptions{}, "evt-c1").Events[0].Seq
