@@ -129,6 +129,10 @@ type Change struct {
 	Field string `json:"field"`
 	Old   string `json:"old"` // "" when the field is empty
 	New   string `json:"new"` // "" when the field would be cleared
+
+	// FullLength is the length in characters of a value that the adapter cuts; 0
+	// of one that is whole.
+	FullLength int `json:"full_length"`
 }
 
 // Preview is what an Upsert of one record would do now.

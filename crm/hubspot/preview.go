@@ -154,7 +154,9 @@ func (p *preview) changes(w *write, now map[string]string) []crm.Change {
 	for _, name := range slices.Sorted(maps.Keys(w.props)) {
 		f, value := p.schema[name], w.props[name]
 		if !f.stays(now[name], value) {
-			changes = append(changes, crm.Change{Field: name, Old: now[name], New: f.stored(value)})
+			changes = append(changes, crm.Change{
+				Field: name, Old: now[name], New: f.stored(value), FullLength: cutLength(w.record.Fields[name]),
+			})
 		}
 	}
 	return changes

@@ -162,3 +162,17 @@ func TestPreview_FailsAsAWhole(t *testing.T) {
 	_, err := newTestClient(t).Preview(t.Context(), crm.Contact, []crm.Record{jonas("k0"), jonas("k0")})
 	wantError(t, err, crm.Invalid)
 }
+
+// A value beyond HubSpot's limit is shown as it would be stored.
+func TestPreview_TellsTheLengthOfWhatIsCut(t *testing.T) {
+	whole, long := strings.Repeat("é", maxText), strings.Repeat("é", maxText+9)
+	c := newTestClient(t, describeContacts, found())
+	p := previewAll(t, c, contact("k0", crm.Fields{"firstname": whole, "lastname": long}))[0]
+	want := []crm.Change{
+		{Field: "crmsync_id", New: "k0"}, {Field: "firstname", New: whole},
+		{Field: "lastname", New: shorten(long), FullLength: maxText + 9},
+	}
+	if diff := cmp.Diff(want, p.Changes); diff != "" {
+		t.Error(diff)
+	}
+}

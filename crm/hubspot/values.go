@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"crmsync/crm"
 )
@@ -75,4 +76,13 @@ func shorten(s string) string {
 		return s
 	}
 	return s[:end] + fmt.Sprintf("… (cut by %d characters)", total-kept)
+}
+
+// cutLength is the length in characters of a field's value that is cut, 0 of
+// one that is sent whole.
+func cutLength(value any) int {
+	if s, _ := format(value); shorten(s) != s {
+		return utf8.RuneCountInString(s)
+	}
+	return 0
 }
