@@ -181,6 +181,7 @@ type Field struct {
 	Type     string   // the CRM's own word
 	ReadOnly bool     // the API refuses to write it
 	Unique   bool     // the CRM keeps its values unique
+	Text     bool     // takes any text, and keeps it as it is
 	Options  []string // allowed values; empty when free
 }
 

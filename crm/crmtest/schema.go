@@ -54,8 +54,8 @@ func (s *suite) describe(t *testing.T, a Account, describer crm.Describer, o crm
 		t.Errorf("got the schema of %q called %q", got.Object, got.Name)
 	}
 	id := a.Client().Properties().IDField
-	if f, ok := got.Fields[id]; !ok || f.ReadOnly || !f.Unique {
-		t.Errorf("the id field is %+v, want it unique and writable", f)
+	if f, ok := got.Fields[id]; !ok || f.ReadOnly || !f.Unique || !f.Text {
+		t.Errorf("the id field is %+v, want it unique, writable and of any text", f)
 	}
 	for name := range s.Sample(o, 0) {
 		if f, ok := got.Fields[name]; !ok || f.ReadOnly || f.Name != name {

@@ -145,13 +145,15 @@ func TestDescribe(t *testing.T) {
 		{"name":"hs_call_status","label":"Status","type":"enumeration","options":[{"label":"Done","value":"COMPLETED"},{"label":"Busy","value":"BUSY"}]},
 		{"name":"hs_createdate","type":"datetime","modificationMetadata":{"readOnlyValue":true}},
 		{"name":"hs_sum","type":"number","calculated":true},
+		{"name":"hs_body","type":"string","fieldType":"html"},
 		{"name":"old","type":"string","archived":true}]}`})
 	got, err := c.Describe(t.Context(), crm.Activity)
 	want := crm.Schema{Object: crm.Activity, Name: "calls", Fields: map[string]crm.Field{
-		"crmsync_id":     {Name: "crmsync_id", Label: "ID", Type: "string", Unique: true},
+		"crmsync_id":     {Name: "crmsync_id", Label: "ID", Type: "string", Unique: true, Text: true},
 		"hs_call_status": {Name: "hs_call_status", Label: "Status", Type: "enumeration", Options: []string{"COMPLETED", "BUSY"}},
 		"hs_createdate":  {Name: "hs_createdate", Type: "datetime", ReadOnly: true},
 		"hs_sum":         {Name: "hs_sum", Type: "number", ReadOnly: true},
+		"hs_body":        {Name: "hs_body", Type: "string"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)

@@ -18,7 +18,7 @@ func (c *Client) Describe(ctx context.Context, o crm.Object) (crm.Schema, error)
 	for name, p := range all {
 		f := crm.Field{
 			Name: name, Label: p.Label, Type: p.Type, Unique: p.HasUniqueValue,
-			ReadOnly: p.readOnly(),
+			ReadOnly: p.readOnly(), Text: p.plain(),
 		}
 		for _, o := range p.Options {
 			f.Options = append(f.Options, string(o.Value))

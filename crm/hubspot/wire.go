@@ -116,6 +116,16 @@ type property struct {
 	} `json:"modificationMetadata"`
 }
 
+// plain reports whether p takes any text and keeps it: HubSpot rewrites
+// telephone numbers and HTML.
+// https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
+func (p property) plain() bool {
+	if p.Type != "string" || p.Name == emailProperty {
+		return false
+	}
+	return p.FieldType == "" || p.FieldType == "text" || p.FieldType == "textarea"
+}
+
 // readOnly reports whether the API refuses to write p.
 func (p property) readOnly() bool { return p.Modification.ReadOnlyValue || p.Calculated }
 
