@@ -93,8 +93,11 @@ type Properties struct {
 type Client interface {
 	Properties() Properties
 
-	// Account names the CRM account, so that a state file is never used with
-	// another one. It does not change when credentials are rotated.
+	// Account names the CRM account, so that a state is never used with another
+	// one. The name does not change when credentials are rotated. It is a path
+	// from the general to the particular, such as "crm.example/4711", and ends
+	// early where the CRM does not tell more. Beside an error it is as much as is
+	// known without a request, maybe ""; a ctx that has ended asks for just that.
 	Account(ctx context.Context) (string, error)
 
 	// Ping is the cheapest read that proves the credentials work.

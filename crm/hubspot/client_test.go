@@ -89,16 +89,6 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-func TestAccount_IsTheHostAndSurvivesANewToken(t *testing.T) {
-	c, err := New(Options{Token: "another", BaseURL: "http://LOCALHOST:8123/x"}, crm.Common{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a, err := c.Account(t.Context()); a != "localhost" || err != nil {
-		t.Errorf("account %q, %v", a, err)
-	}
-}
-
 func TestPing_ReadsOneContact(t *testing.T) {
 	c := newTestClient(t, exchange{want: "GET /crm/objects/2026-09/contacts?limit=1", answer: `{"results":[]}`})
 	if err := c.Ping(t.Context()); err != nil {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +45,7 @@ func Preset() string { return preset }
 type Client struct {
 	transport  *transport.Client
 	paths      paths
-	host       string
+	host       string // with the port unless that is the usual one
 	idProperty string
 	credential string // the option that decides what we may do
 	maxBatch   int
@@ -98,7 +97,7 @@ func newClient(o Options, common crm.Common, network http.RoundTripper) (*Client
 	return &Client{
 		transport:  t,
 		paths:      newPaths(o.APIVersion),
-		host:       strings.ToLower(base.Hostname()),
+		host:       hostOf(base),
 		idProperty: o.IDProperty,
 		credential: credential,
 		maxBatch:   min(cmp.Or(common.BatchSize, MaxBatch), MaxBatch),
@@ -119,10 +118,6 @@ func (c *Client) Properties() crm.Properties {
 	}
 	return p
 }
-
-// Account is the host name of the base URL: what tells HubSpot from a sandbox
-// without a request and survives a new token.
-func (c *Client) Account(context.Context) (string, error) { return c.host, nil }
 
 // Ping reads one contact: its scope is needed for calls as well. A success
 // without a list comes from somebody else, such as a proxy.
@@ -229,17 +224,25 @@ func encode(v any) ([]byte, error) {
 }
 
 // paths are those of one version of the API.
-type paths struct{ objects, properties, owners, associations, token string }
+type paths struct{ objects, properties, owners, associations, account, token string }
 
 func newPaths(version string) paths {
 	if version == legacyVersion {
-		return paths{"/crm/v3/objects/", "/crm/v3/properties/", "/crm/v3/owners", "/crm/v4/associations/", "/oauth/v1/token"}
+		return paths{
+			objects:      "/crm/v3/objects/",
+			properties:   "/crm/v3/properties/",
+			owners:       "/crm/v3/owners",
+			associations: "/crm/v4/associations/",
+			account:      "/account-info/v3/details",
+			token:        "/oauth/v1/token",
+		}
 	}
 	return paths{
 		objects:      "/crm/objects/" + version + "/",
 		properties:   "/crm/properties/" + version + "/",
 		owners:       "/crm/owners/" + version,
 		associations: "/crm/associations/" + version + "/",
+		account:      "/account-info/" + version + "/details",
 		token:        "/oauth/" + version + "/token",
 	}
 }

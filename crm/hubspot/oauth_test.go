@@ -110,16 +110,6 @@ func TestGrant_IsExchangedAsTheVersionWants(t *testing.T) {
 	}
 }
 
-// The account that a state file is bound to is the same with any credentials.
-func TestGrant_LeavesTheAccountAlone(t *testing.T) {
-	nobody := roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("asked") })
-	withGrant, err := newGrantClient(t, "", nobody).Account(t.Context())
-	withToken, err2 := newTestClient(t).Account(t.Context())
-	if withGrant != withToken || err != nil || err2 != nil {
-		t.Errorf("accounts %q (%v) and %q (%v)", withGrant, err, withToken, err2)
-	}
-}
-
 func TestGrant_Refusals(t *testing.T) {
 	legacy := func(status string) string {
 		return `{"status":"` + status + `","message":"missing or invalid: refresh-0 client/s3cret client%2Fs3cret","correlationId":"c-1"}`

@@ -143,6 +143,10 @@ type ownerPage struct {
 	} `json:"paging"`
 }
 
+type accountAnswer struct {
+	PortalID text `json:"portalId"`
+}
+
 // problem is an error: the body of a refused request, an item of a batch, or a
 // detail of either.
 type problem struct {

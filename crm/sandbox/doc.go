@@ -3,13 +3,13 @@
 // fault tests stand on it.
 //
 // A [Server] is an http.Handler. It serves objects (contacts, companies,
-// calls), properties, owners and associations under the dated paths and under
-// the v3 and v4 ones, and refuses what HubSpot refuses: an unknown property, a
-// value that is not a string, the same id twice in a batch, an address that
-// belongs to another contact, a token without the scope. With [Options].App it
-// issues access tokens that end after a while. What HubSpot leaves
-// open it answers in the least convenient way: results come shuffled, and an
-// item error names its input only by the trace id.
+// calls), properties, owners, associations and the account's details under the
+// dated paths and under the v3 and v4 ones, and refuses what HubSpot refuses:
+// an unknown property, a value that is not a string, the same id twice in a
+// batch, an address that belongs to another contact, a token without the scope.
+// With [Options].App it issues access tokens that end after a while. What
+// HubSpot leaves open it answers in the least convenient way: results come
+// shuffled, and an item error names its input only by the trace id.
 //
 // [Server.Fault] makes it fail: slow answers, statuses, connections cut before
 // or after the write took effect, requests that hang, answers that say success

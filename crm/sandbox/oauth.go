@@ -21,9 +21,6 @@ type App struct {
 	Life time.Duration
 }
 
-// hubID is the account's, as the token endpoint tells it.
-const hubID = 4711
-
 // tokenAnswer is the answer to an exchange.
 // https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/oauth/working-with-oauth
 type tokenAnswer struct {
@@ -68,7 +65,7 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, version string
 	}
 	writeJSON(w, http.StatusOK, tokenAnswer{
 		AccessToken: token, RefreshToken: s.refreshToken, ExpiresIn: int(life.Seconds()),
-		TokenType: "bearer", HubID: hubID, Scopes: append([]string{}, s.opts.Scopes...),
+		TokenType: "bearer", HubID: s.opts.Portal, Scopes: append([]string{}, s.opts.Scopes...),
 	})
 }
 

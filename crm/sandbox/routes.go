@@ -28,6 +28,7 @@ const (
 	readsSchema
 	writesSchema
 	readsOwners
+	readsAccount
 )
 
 // call is one request on its way through a handler.
@@ -36,7 +37,7 @@ type call struct {
 	version string
 	body    []byte
 	now     time.Time
-	object  *table // nil for owners
+	object  *table // nil for owners and the account
 	to      *table // of associations, else nil
 }
 
@@ -93,7 +94,21 @@ func endpoints() []endpoint {
 		{"POST", "associations", "/{object}/{to}/batch/create", writes, (*Server).associateLabelled},
 		{"POST", "associations", "/{object}/{to}/batch/read", reads, (*Server).readAssociations},
 		{"POST", "associations", "/{object}/{to}/batch/archive", writes, (*Server).dissociate},
+		{"GET", "account-info", "/details", readsAccount, (*Server).readAccount},
 	}
+}
+
+// base is what the paths of e's family begin with.
+func (e endpoint) base(version string) string {
+	switch {
+	case e.family == "account-info":
+		return "/account-info/" + version
+	case version == versionLegacy && e.family == "associations":
+		return "/crm/v4/associations"
+	case version == versionLegacy:
+		return "/crm/v3/" + e.family
+	}
+	return "/crm/" + e.family + "/" + version
 }
 
 // routes registers every endpoint under every version that is served.
@@ -101,14 +116,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, e := range endpoints() {
 		for _, version := range s.opts.Versions {
-			path := "/crm/" + e.family + "/" + version
-			switch {
-			case version == versionLegacy && e.family == "associations":
-				path = "/crm/v4/associations"
-			case version == versionLegacy:
-				path = "/crm/v3/" + e.family
-			}
-			mux.HandleFunc(e.method+" "+path+e.rest, func(w http.ResponseWriter, r *http.Request) {
+			mux.HandleFunc(e.method+" "+e.base(version)+e.rest, func(w http.ResponseWriter, r *http.Request) {
 				s.serve(w, r, version, e)
 			})
 		}
@@ -176,7 +184,8 @@ func (s *Server) authenticate(r *http.Request) *apiError {
 
 // neededScopes lists what the token needs: one scope of each list. Calls have
 // no scopes of their own, those of contacts cover them; a schema may be read by
-// whoever may read the records.
+// whoever may read the records, and the account by everybody: the scope for it
+// comes with every token.
 // https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/scopes
 func neededScopes(c *call, a access) [][]string {
 	if a == readsOwners {

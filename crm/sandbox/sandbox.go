@@ -18,6 +18,8 @@ type Options struct {
 	// App issues access tokens, which are accepted instead of Token; the zero
 	// value is none.
 	App App
+	// Portal is the number of the account; 0 is 4711.
+	Portal int
 	// Scopes are those of the token; nil grants all.
 	Scopes []string
 	// Versions are the API versions to serve, of 2026-09, 2026-03 and v3 (which
@@ -83,6 +85,9 @@ type Server struct {
 func New(opts Options) *Server {
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Portal == 0 {
+		opts.Portal = usualPortal
 	}
 	if opts.Versions == nil {
 		opts.Versions = []string{version202609, version202603, versionLegacy}

@@ -21,7 +21,8 @@ const correlationHeader = "X-HubSpot-Correlation-Id"
 type Request struct {
 	// Op is the method and the path without /crm or /oauth, version and ids,
 	// with object names for type ids: "POST objects/contacts/batch/upsert",
-	// "GET objects/calls/{id}", "GET owners", "POST token". It is "unknown" for
+	// "GET objects/calls/{id}", "GET owners", "GET account-info/details", "POST
+	// token". It is "unknown" for
 	// a path that is not served.
 	Op     string
 	Method string
@@ -119,7 +120,7 @@ func plainPath(path string) string {
 	var kept []string
 	for i, part := range strings.Split(strings.Trim(path, "/"), "/") {
 		isVersion := part == "v1" || part == "v3" || part == "v4" || part == version202603 || part == version202609
-		if i == 0 || i < 3 && isVersion {
+		if i == 0 && part != "account-info" || i < 3 && isVersion {
 			continue
 		}
 		if name, ok := objectNames[part]; ok {

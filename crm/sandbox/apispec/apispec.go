@@ -90,6 +90,8 @@ func (s *Spec) input(e sandbox.Exchange) (*openapi3filter.RequestValidationInput
 func dated(path string) string {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	switch {
+	case len(parts) > 2 && parts[0] == "account-info" && parts[1] == "v3":
+		parts[1] = "2026-03"
 	case len(parts) > 2 && (parts[1] == "v3" || parts[1] == "v4"):
 		parts[1], parts[2] = parts[2], "2026-03"
 	case len(parts) > 2 && parts[0] == "oauth" && parts[1] == "v1":
