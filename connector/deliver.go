@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -64,6 +65,10 @@ func (d *delivery[T]) runBatch(ctx context.Context, batch []T) {
 			return
 		}
 		errs, err := d.send(ctx, part)
+		if errors.Is(err, crm.ErrDraining) {
+			d.gate.end()
+			continue // postponed at the top
+		}
 		if err != nil && ctx.Err() != nil {
 			continue // postponed at the top
 		}

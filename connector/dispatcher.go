@@ -157,7 +157,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	d.running.Lock()
 	defer d.running.Unlock()
 	// What was sent must be settled: work outlives ctx, for a while.
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	work, cancel := context.WithCancel(crm.WithDrain(context.WithoutCancel(ctx), ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTime, cancel) })
 	defer stop()

@@ -62,6 +62,8 @@ type gate struct {
 	lastErr string
 	// haltedSince is when a person stopped writing; zero while nobody has.
 	haltedSince time.Time
+	// draining says that the process is to end and a request had to wait.
+	draining bool
 	// clearSince is when the last account-wide hold ended.
 	clearSince time.Time
 }
@@ -220,7 +222,10 @@ func (g *gate) probing(object crm.Object) bool {
 func (g *gate) closed(object crm.Object) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.haltedSince.IsZero() || g.account != nil && time.Now().Before(g.account.until) {
+	switch {
+	case g.draining, !g.haltedSince.IsZero():
+		return true
+	case g.account != nil && time.Now().Before(g.account.until):
 		return true
 	}
 	h := g.objects[object]
@@ -295,6 +300,13 @@ func (g *gate) halt(since time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.haltedSince = since
+}
+
+// end says that nothing more is to be sent by this process.
+func (g *gate) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.draining = true
 }
 
 // HaltedReason is what status says of a connector whose writing a person

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"crmsync/crm"
@@ -83,6 +84,9 @@ func (d *Dispatcher) checkObject(ctx context.Context, object crm.Object) error {
 // trip holds the account, or the object, because of an error outside a round.
 // It reports whether the account is held now.
 func (d *Dispatcher) trip(object crm.Object, err error) bool {
+	if errors.Is(err, crm.ErrDraining) {
+		return true
+	}
 	e := *crm.AsError(err)
 	e.Message = scrub(e.Message)
 	if object == "" && (e.Kind != crm.Unauthorized && e.Kind != crm.RateLimited) {

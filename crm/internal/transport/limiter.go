@@ -49,7 +49,8 @@ func (l *limiter) hold(now time.Time, d time.Duration) {
 }
 
 // wait returns when a request may start. It returns a RateLimited error at
-// once when a hold lasts longer than 3 s; pacing takes as long as it takes.
+// once when a hold lasts longer than 3 s; pacing takes as long as it takes,
+// unless the program is to end.
 func (l *limiter) wait(ctx context.Context) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -63,6 +64,9 @@ func (l *limiter) wait(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
+		case <-crm.Draining(ctx):
+			timer.Stop()
+			return &crm.Error{Err: crm.ErrDraining}
 		case <-timer.C:
 		}
 	}

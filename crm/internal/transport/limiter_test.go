@@ -155,3 +155,26 @@ func TestHold_IsAtMostADay(t *testing.T) {
 		t.Errorf("held for %v", until)
 	}
 }
+
+// A program that is to end does not wait for the turn of a request.
+func TestLimiter_NobodyWaitsWhenTheProgramEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(crm.RateLimit{Max: 1, Per: time.Hour}, crm.RateLimit{})
+		end, stop := context.WithCancel(t.Context())
+		ctx := crm.WithDrain(t.Context(), end)
+		if err := l.wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+		waited := make(chan error)
+		go func() { waited <- l.wait(ctx) }()
+		synctest.Wait()
+		started := time.Now()
+		stop()
+		if err := <-waited; !errors.Is(err, crm.ErrDraining) || time.Since(started) > 0 {
+			t.Errorf("got %v after %s", err, time.Since(started))
+		}
+		if err := newLimiter(crm.RateLimit{Max: 1, Per: time.Hour}, crm.RateLimit{}).wait(ctx); err != nil {
+			t.Errorf("a request whose turn it is: %v", err)
+		}
+	})
+}
