@@ -1,0 +1,224 @@
+package app_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"crmsync/crm/sandbox"
+)
+
+// -kills kills more often than a usual run has time for.
+var kills = flag.Int("kills", 200, "how often TestI7_KilledAnywhere kills the program")
+
+const (
+	killRounds = 3  // of every kill point, in one history
+	killWave   = 40 // events sent around one kill
+)
+
+const beforeTheAnswer = "after the commit, before the answer"
+
+// killPoint brings the running program to a certain instant and kills it there.
+// It returns without a running program.
+type killPoint struct {
+	name string
+	kill func(*killWorld)
+}
+
+func killPoints() []killPoint {
+	return []killPoint{
+		{"at any instant", (*killWorld).atAnyInstant},
+		{"while it starts", (*killWorld).whileItStarts},
+		{beforeTheAnswer, (*killWorld).beforeTheAnswer},
+		{"after the write, before the settlement", (*killWorld).beforeTheSettlement},
+		{"between records and links", (*killWorld).beforeTheLinks},
+		{"inside the settlement", (*killWorld).insideTheSettlement},
+		{"during a backup", (*killWorld).duringABackup},
+		{"during a compaction", (*killWorld).duringACompaction},
+		{"while waiting links are made", (*killWorld).whileLinksDrain},
+	}
+}
+
+// I7: the program may be killed at any instant and any number of times. Once
+// the sender, who repeats what was not answered, is done, the CRM holds what
+// one ordered run leaves there, every event is in the state once, and the state
+// is sound.
+func TestI7_KilledAnywhere(t *testing.T) {
+	t.Parallel() // they wait more than they work
+	points := killPoints()
+	perHistory := killRounds * len(points)
+	histories := (*kills + perHistory - 1) / perHistory
+	var mu sync.Mutex
+	hits, total := map[string]int{}, 0
+	t.Run("histories", func(t *testing.T) {
+		for seed := range histories {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				w := newKillWorld(t, uint64(seed), perHistory)
+				w.live(killPoints())
+				mu.Lock()
+				defer mu.Unlock()
+				total += w.kills
+				for name, n := range w.hits {
+					hits[name] += n
+				}
+			})
+		}
+	})
+	if total < *kills {
+		t.Errorf("%d kills, want %d", total, *kills)
+	}
+	for _, p := range points {
+		if hits[p.name] < killRounds*histories {
+			t.Errorf("%s: killed %d times, want %d", p.name, hits[p.name], killRounds*histories)
+		}
+	}
+	t.Logf("%d kills: %v", total, hits)
+}
+
+// killWorld is a program that is killed, and what it talks to.
+type killWorld struct {
+	*connectorProcess
+	trap
+	crm    *sandbox.Server
+	random *rand.Rand
+
+	waves      [][]delivery
+	deliveries int      // ever made
+	events     int      // distinct ones
+	want       []string // in the CRM in the end
+	late       int      // organisations that came after their calls
+
+	sent   chan struct{} // closed when everything in the present wave is accepted
+	missed bool          // the kill came too late
+	kills  int
+	hits   map[string]int
+}
+
+func newKillWorld(t *testing.T, seed uint64, waves int) *killWorld {
+	w := &killWorld{random: rand.New(rand.NewPCG(seed, 7)), hits: map[string]int{}}
+	w.crm = sandbox.New(sandbox.Options{Token: "pat-end-to-end-secret", Seed: seed, Observe: func(e sandbox.Exchange) {
+		if e.Status/100 == 2 {
+			w.passes(e.Op) // it took effect and is not answered yet
+		}
+	}})
+	url, err := w.crm.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.crm.Close() })
+	w.connectorProcess = newConnector(t, url, "CRMSYNC_BATCH_SIZE=10")
+	w.crm.SetLatency(time.Millisecond)
+	w.trap.kill = w.die
+	w.url = "http://" + startAnswerProxy(t, w.addr, &w.trap) + "/webhooks"
+
+	s := newStream(waves * killWave)
+	w.want, w.events = s.want, len(s.bodies)
+	all := s.shuffled()
+	w.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	w.deliveries = len(all)
+	w.waves = slices.Collect(slices.Chunk(all, (len(all)+waves-1)/waves))
+	return w
+}
+
+// live takes the program through all its deaths and looks at what is left.
+func (w *killWorld) live(points []killPoint) {
+	w.start()
+	for range killRounds {
+		w.random.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
+		for _, p := range points {
+			w.send()
+			w.hit(p)
+			<-w.sent
+		}
+	}
+	var status statusJSON
+	w.eventually("nothing is left to do", time.Minute, func() bool {
+		status = w.status()
+		return status.Pending+status.WaitingLinks == 0
+	})
+	w.stop()
+	w.judge(status)
+}
+
+// hit kills at a point and starts again. What could not be killed in time is
+// tried again.
+func (w *killWorld) hit(p killPoint) {
+	for range 20 {
+		w.missed = false
+		p.kill(w)
+		w.start()
+		if !w.missed {
+			w.hits[p.name]++
+			return
+		}
+	}
+	w.t.Fatalf("%s: never killed in time", p.name)
+}
+
+func (w *killWorld) judge(status statusJSON) {
+	slices.Sort(w.want)
+	compare(w.t, dump(w.crm), w.want)
+	if !status.Balanced || status.Received != w.events || status.Dead != 0 {
+		w.t.Errorf("status %+v, want %d events", status, w.events)
+	}
+	// What was committed and not answered came again, and was known.
+	least := w.deliveries - w.events + w.hits[beforeTheAnswer]
+	if status.Duplicates < least {
+		w.t.Errorf("%d duplicates, want at least %d", status.Duplicates, least)
+	}
+	w.mustRun("state", "verify")
+	w.mustRun("state", "compact")
+	if left, err := filepath.Glob(filepath.Join(w.dir, "*compacting*")); err != nil || len(left) > 0 {
+		w.t.Errorf("%v is left, %v", left, err)
+	}
+	if strings.Contains(w.log.String(), "DATA RACE") {
+		w.t.Errorf("a race:\n%s", w.log)
+	}
+}
+
+// send sends the next wave as Svix does, until everything in it is accepted.
+func (w *killWorld) send() {
+	sent, wave := make(chan struct{}), w.waves[0]
+	w.sent, w.waves = sent, w.waves[1:]
+	w.t.Cleanup(func() { <-sent })
+	go func() { defer close(sent); w.sendAll(wave) }()
+}
+
+// spring kills at the event that when chooses.
+func (w *killWorld) spring(when func(event string) bool) { w.await(w.set(when)) }
+
+func (w *killWorld) await(sprung <-chan struct{}) {
+	select {
+	case <-sprung:
+	case <-time.After(patience):
+		w.t.Fatalf("the point was not reached in %s\n%s", patience, w.log)
+	}
+}
+
+// die kills what runs. It is missed when it had ended well before.
+func (w *killWorld) die() {
+	_ = w.cmd.Process.Kill() // one that has ended has another status
+	err := <-w.ended
+	exit, failed := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
+		w.missed = true
+	case !failed || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL:
+		w.t.Errorf("%v ended by itself: %v\n%s", w.cmd.Args, err, w.log)
+	default:
+		w.kills++
+	}
+}
+
+// within waits up to d, for a time that is different every time.
+func (w *killWorld) within(d time.Duration) { <-time.After(rand.N(d)) }
