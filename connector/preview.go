@@ -54,10 +54,7 @@ type RecordPreview struct {
 
 // FieldChange is what would happen to one field.
 type FieldChange struct {
-	crm.Change
-	// FullLength is the length in characters of a value that the mapping cuts;
-	// 0 of one that is whole.
-	FullLength int    `json:"full_length"`
+	crm.Change        // its FullLength also tells of a value that the mapping cuts
 	Owner      string `json:"owner"` // address of the owner that New stands for
 }
 
@@ -222,8 +219,8 @@ func (r *rehearsals) record(round *round, rec *state.Record, cut map[mapping.Lan
 		return p
 	}
 	for _, c := range done.changes {
-		full := cut[mapping.Lane{Object: crm.Object(rec.Object), Key: rec.Key}][c.Field]
-		p.Changes = append(p.Changes, FieldChange{Change: c, FullLength: full, Owner: r.ownerOf(rec.Object, c)})
+		c.FullLength = max(c.FullLength, cut[mapping.Lane{Object: crm.Object(rec.Object), Key: rec.Key}][c.Field])
+		p.Changes = append(p.Changes, FieldChange{c, r.ownerOf(rec.Object, c)})
 	}
 	p.Links = append(p.Links, done.links...)
 	for _, w := range round.batch.Waiting {

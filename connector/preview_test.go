@@ -249,7 +249,7 @@ func TestPreview_ShowsValuesLinksAndWhatIsOdd(t *testing.T) {
 	want := RecordPreview{
 		Object: "activity", Key: "c1", Action: "created",
 		Changes: []FieldChange{
-			{Change: crm.Change{Field: "title", New: "A lo"}, FullLength: 12},
+			{Change: crm.Change{Field: "title", New: "A lo", FullLength: 12}},
 		},
 		Links: []LinkPreview{{"contact", "u1", LinkMake}, {"company", "o1", LinkWait}},
 	}

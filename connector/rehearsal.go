@@ -189,7 +189,8 @@ func (r *rehearsed) apply(rec crm.Record, changes []crm.Change) []crm.Change {
 			v = value{real: c.Old, now: c.Old}
 		}
 		if c.New != v.now {
-			out = append(out, crm.Change{Field: field, Old: v.now, New: c.New})
+			c.Old = v.now
+			out = append(out, c)
 		}
 		v.now = c.New
 		r.values[field] = v
