@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,8 @@ const (
 	codeDuplicateKey = "duplicate_key" // one batch names a record twice
 	codeNonUnique    = "non_unique_id_property"
 	codeErased       = "erased_address"
+
+	notJSON = "the answer is not JSON"
 )
 
 // kinds says what HubSpot's words mean. Of several words in one problem the
@@ -251,8 +254,14 @@ func existingIDs(p problem) []string {
 // refused is the error of a request that was answered with another status than
 // 2xx. It makes the whole account wait when the answer asks for that.
 func (c *Client) refused(op string, resp *transport.Response, r reply) (reply, error) {
-	if len(resp.Body) > 0 && json.Unmarshal(resp.Body, &r.problem) != nil {
-		r.problem = problem{Message: "the answer is not JSON"}
+	switch {
+	case resp.Status/100 == 3:
+		r.problem = problem{Code: crm.CodeForeign, Message: text(redirection(resp.Header))}
+	case len(resp.Body) == 0 || json.Unmarshal(resp.Body, &r.problem) == nil:
+	case resp.Status >= http.StatusInternalServerError: // HubSpot's own outages are pages
+		r.problem = problem{Message: notJSON}
+	default:
+		r.problem = problem{Code: crm.CodeForeign, Message: notJSON}
 	}
 	e := c.itemError(op, r, r.problem)
 	e.Kind = c.kindOf(resp.Status, r.problem, e)
@@ -270,6 +279,16 @@ func (c *Client) refused(op string, resp *transport.Response, r reply) (reply, e
 		e.Holder = nil
 	}
 	return r, e
+}
+
+// redirection says where an answer points; a host is no secret, a path may be.
+func redirection(h http.Header) string {
+	const answer = "the answer is a redirect"
+	u, err := url.Parse(h.Get("Location"))
+	if err != nil || word(u.Hostname()) == "" {
+		return answer
+	}
+	return answer + " to " + u.Hostname()
 }
 
 // kindOf settles what status and words say together.

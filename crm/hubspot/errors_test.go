@@ -44,7 +44,7 @@ func TestErrors_RefusedBatch(t *testing.T) {
 		"an unknown code":      {400, `{"errors":[{"code":"BRAND_NEW"}],"message":"new"}`, crm.Error{Kind: crm.Invalid}, "new"},
 		"malformed JSON":       {400, `{"status":"error","message":"Invalid input JSON on line 1, column 2"}`, crm.Error{Kind: crm.Invalid}, "Invalid input JSON"},
 		"no body":              {400, ``, crm.Error{Kind: crm.Invalid}, ""},
-		"a page":               {400, `<html>no</html>`, crm.Error{Kind: crm.Invalid}, "not JSON"},
+		"a page":               {400, `<html>no</html>`, crm.Error{Kind: crm.Invalid, Code: crm.CodeForeign}, "not JSON"},
 		"members of odd types": {400, `{"status":4,"message":{"a":1},"category":["x"],"context":"none","correlationId":7}`, crm.Error{Kind: crm.Invalid}, ""},
 		"duplicate ids": {400, `{"category":"VALIDATION_ERROR","message":"Duplicate IDs found in batch input: [k0]. IDs must be unique","context":{"ids":["k0"]}}`,
 			crm.Error{Kind: crm.Invalid, Code: "duplicate_key"}, "Duplicate IDs"},
@@ -59,8 +59,8 @@ func TestErrors_RefusedBatch(t *testing.T) {
 		"a field without permission": {403, `{"category":"FORBIDDEN","message":"no","context":{"propertyName":["salary"]}}`,
 			crm.Error{Kind: crm.Misconfigured, Code: "FORBIDDEN", Field: "salary"}, ""},
 		"an object without permission": {403, `{"message":"no","context":{"objectType":["CALL"]}}`, crm.Error{Kind: crm.Misconfigured}, ""},
-		"any other 403":                {403, `<html>`, crm.Error{Kind: crm.Unauthorized}, ""},
-		"a path that does not exist":   {404, `<html>`, crm.Error{Kind: crm.Misconfigured}, ""},
+		"any other 403":                {403, `<html>`, crm.Error{Kind: crm.Unauthorized, Code: crm.CodeForeign}, ""},
+		"a path that does not exist":   {404, `<html>`, crm.Error{Kind: crm.Misconfigured, Code: crm.CodeForeign}, ""},
 		"too large":                    {413, ``, crm.Error{Kind: crm.Invalid}, ""},
 		"too long a path":              {414, ``, crm.Error{Kind: crm.Invalid}, ""},
 		"locked":                       {423, ``, crm.Error{Kind: crm.RateLimited, RetryAfter: 2 * time.Second}, ""},
@@ -69,7 +69,7 @@ func TestErrors_RefusedBatch(t *testing.T) {
 		"the day's requests":           {429, `{"policyName":"DAILY"}`, crm.Error{Kind: crm.RateLimited, RetryAfter: time.Hour}, ""},
 		"an unnamed limit":             {429, ``, crm.Error{Kind: crm.RateLimited, RetryAfter: 10 * time.Second}, ""},
 		"a portal on the move":         {477, ``, crm.Error{Kind: crm.RateLimited, RetryAfter: time.Minute}, ""},
-		"a redirect":                   {302, ``, crm.Error{Kind: crm.Unavailable}, ""},
+		"a redirect":                   {302, ``, crm.Error{Kind: crm.Unavailable, Code: crm.CodeForeign}, "redirect"},
 		"a teapot":                     {418, ``, crm.Error{Kind: crm.Unavailable}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,6 +88,28 @@ func TestErrors_RefusedBatch(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A redirect says where to, without what may be secret in its path.
+func TestErrors_Redirect(t *testing.T) {
+	for location, want := range map[string]string{
+		"https://www.hubspot.com/x?token=s3cret": "the answer is a redirect to www.hubspot.com",
+		"/login?s3cret":                          "the answer is a redirect",
+		"https://s3cret@[::1/":                   "the answer is a redirect",
+		"":                                       "the answer is a redirect",
+	} {
+		if got := redirection(http.Header{"Location": {location}}); got != want {
+			t.Errorf("%s: got %q, want %q", location, got, want)
+		}
+	}
+}
+
+// An outage of HubSpot itself is a page too.
+func TestErrors_OutageIsNotForeign(t *testing.T) {
+	c := newTestClient(t, exchange{status: 501, answer: `<html>`})
+	if e := wantError(t, c.Ping(t.Context()), crm.Unavailable); e.Code != "" || e.Message != notJSON {
+		t.Errorf("got %+v", e)
 	}
 }
 
