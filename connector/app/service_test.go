@@ -2,7 +2,6 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -19,7 +18,6 @@ import (
 
 	"crmsync/connector"
 	"crmsync/connector/config"
-	"crmsync/state"
 	"crmsync/state/bolt"
 )
 
@@ -329,26 +327,4 @@ func TestDemo_ShowsEveryFate(t *testing.T) {
 			t.Errorf("%q is not shown:\n%s", want, out)
 		}
 	}
-}
-
-func TestRetention_RemovesWhatIsOlder(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	p := prunerFunc(func(o state.PruneOptions) {
-		if o.EventsBefore.IsZero() || !o.PayloadsBefore.After(o.EventsBefore) || o.KeepWinners {
-			t.Errorf("got %+v", o)
-		}
-		cancel()
-	})
-	cfg := testConfig(t, t.TempDir())
-	cfg.PayloadRetention = 0 // keeps none, not even those of winners
-	if err := keepRetention(ctx, p, cfg, slog.New(slog.DiscardHandler)); err != nil {
-		t.Error(err)
-	}
-}
-
-type prunerFunc func(state.PruneOptions)
-
-func (f prunerFunc) Prune(_ context.Context, o state.PruneOptions) (state.PruneResult, error) {
-	f(o)
-	return state.PruneResult{}, nil
 }

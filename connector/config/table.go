@@ -31,7 +31,7 @@ type input struct {
 
 	State            value `split_words:"true" name:"STATE" default:"crmsync.db" group:"Memory" help:"File that remembers events and CRM records. In a container it belongs on a volume: without it every event is new again."`
 	EventRetention   value `split_words:"true" name:"EVENT_RETENTION" default:"2160h" group:"Memory" help:"How long the ids of ended events are kept, to recognise repetitions. h is the largest unit: 90 days are 2160h."`
-	PayloadRetention value `split_words:"true" name:"PAYLOAD_RETENTION" default:"168h" group:"Memory" help:"How long the payloads of ended events are kept, for replay. Those of dead ones are always kept. 0 keeps none."`
+	PayloadRetention value `split_words:"true" name:"PAYLOAD_RETENTION" default:"168h" group:"Memory" help:"How long the payloads of ended events are kept, for replay. Those of dead events stay while they are dead, and those that the records in the CRM come from stay for resync. 0 keeps only those of dead events: the others go within seconds, and nothing can be resynced."`
 
 	DryRun         value `split_words:"true" name:"DRY_RUN" default:"false" group:"Writing" help:"With true, a rehearsal: accept, map, plan and read, write nothing. Events stay pending; crmsync status and crmsync explain say what would be written."`
 	BatchSize      value `split_words:"true" name:"BATCH_SIZE" unset:"the CRM's maximum" example:"50" group:"Writing" help:"Records per request."`
