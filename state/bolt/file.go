@@ -26,8 +26,19 @@ type FileError struct {
 	Path    string
 	Problem string
 	Remedy  string
+	Fault   Fault
 	Err     error // of the system; nil when the file's content is at fault
 }
+
+// Fault says what has to be mended.
+type Fault int
+
+// The faults of a [FileError].
+const (
+	OtherFault Fault = iota // such as a file without content, or a full disk
+	Damage                  // of what is in the file
+	Place                   // the path, or what it leads to: its kind, its rights, its file system
+)
 
 func (e *FileError) Error() string {
 	return fmt.Sprintf("state file %s %s: %s", e.Path, e.Problem, e.Remedy)
@@ -49,14 +60,14 @@ func (e *VersionError) Error() string {
 
 func damaged(path, problem string) error {
 	return &FileError{
-		Path: path, Problem: "is damaged (" + problem + ")",
+		Path: path, Problem: "is damaged (" + problem + ")", Fault: Damage,
 		Remedy: "keep a copy of it, then restore the newest backup in its place",
 	}
 }
 
 func foreign(path string) error {
 	return &FileError{
-		Path: path, Problem: "is not a crmsync state file",
+		Path: path, Problem: "is not a crmsync state file", Fault: Place,
 		Remedy: "set CRMSYNC_STATE to another path, nothing was changed",
 	}
 }

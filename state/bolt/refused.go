@@ -16,7 +16,7 @@ import (
 // the directory that it is in.
 func refused(path, name string, err error) error {
 	dir := filepath.Dir(path)
-	e := &FileError{Path: path, Err: err}
+	e := &FileError{Path: path, Fault: Place, Err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && name == path:
 		e.Problem, e.Remedy = "does not exist", "put it there, or set CRMSYNC_STATE to the path of another one"
@@ -36,7 +36,7 @@ func refused(path, name string, err error) error {
 	case isFull(err):
 		e.Problem = fmt.Sprintf("finds no room, the file system of %s is full", dir)
 		e.Remedy = "make room there, nothing was changed"
-		e.Err = fmt.Errorf("%w: %w", state.ErrFull, err)
+		e.Fault, e.Err = OtherFault, fmt.Errorf("%w: %w", state.ErrFull, err)
 	default:
 		return fmt.Errorf("open state: %w", err)
 	}
@@ -69,12 +69,12 @@ func rights(name string) string {
 func notRegular(path string, isDir bool) error {
 	if isDir {
 		return &FileError{
-			Path: path, Problem: "is a directory", Err: syscall.EISDIR,
+			Path: path, Problem: "is a directory", Fault: Place, Err: syscall.EISDIR,
 			Remedy: fmt.Sprintf("set CRMSYNC_STATE to a file in it, such as %s", filepath.Join(path, "crmsync.db")),
 		}
 	}
 	return &FileError{
-		Path: path, Problem: "is not a regular file",
+		Path: path, Problem: "is not a regular file", Fault: Place,
 		Remedy: "set CRMSYNC_STATE to another path",
 	}
 }
@@ -83,7 +83,7 @@ func notRegular(path string, isDir bool) error {
 // where a volume is not mounted would forget every event.
 func dangling(path string) error {
 	return &FileError{
-		Path: path, Problem: "is a link to a file that does not exist",
+		Path: path, Problem: "is a link to a file that does not exist", Fault: Place,
 		Remedy: "mount the volume that it leads to, or remove the link",
 	}
 }

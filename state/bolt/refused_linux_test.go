@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"crmsync/state"
 	"crmsync/state/bolt"
 )
 
@@ -128,11 +130,19 @@ func needRoot(t *testing.T) {
 // openTest is the test that the process runs which opens a state.
 const openTest = "-test.run=^TestOpen_saysWhoseTheFileIs$"
 
-// printOpenError is what that process does.
+// printOpenError is what that process does. What keeps a writer from the state
+// has to be seen without opening it, too.
 func printOpenError() {
+	var access error
+	if !*openReadOnly {
+		access = bolt.CheckAccess(*openState)
+	}
 	s, err := bolt.Open(*openState, bolt.Options{ReadOnly: *openReadOnly})
 	if err == nil {
 		err = s.Close()
+	}
+	if fmt.Sprint(access) != fmt.Sprint(err) && !errors.Is(err, state.ErrFull) { // an empty file needs no room
+		fmt.Printf("CheckAccess said: %v, Open: ", access)
 	}
 	if err != nil {
 		fmt.Print(err)
