@@ -132,6 +132,9 @@ func (c *sandboxClient) Properties() crm.Properties {
 	return p
 }
 
+// Account is always the same one, whatever port the CRM in memory is given.
+func (*sandboxClient) Account(context.Context) (string, error) { return "sandbox", nil }
+
 // Close forgets every record.
 func (c *sandboxClient) Close() error { return c.server.Close() }
 

@@ -171,8 +171,8 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 	return f
 }
 
-// checkCRM asks the CRM: do the credentials work, does every mapped field
-// exist and can it be written.
+// checkCRM asks the CRM: do the credentials work, is it the account that the
+// state belongs to, does every mapped field exist and can it be written.
 func checkCRM(ctx context.Context, cfg *config.Config) ([]finding, error) {
 	client, err := openClient(ctx, cfg, nil)
 	if err != nil {
@@ -186,11 +186,11 @@ func checkCRM(ctx context.Context, cfg *config.Config) ([]finding, error) {
 	if err := client.Ping(ctx); err != nil {
 		return []finding{crmFinding(cfg, "", err)}, ctx.Err()
 	}
+	found := checkAccount(ctx, cfg, client)
 	describer, ok := client.(crm.Describer)
 	if !ok {
-		return nil, nil
+		return found, ctx.Err()
 	}
-	var found []finding
 	for _, object := range crm.Objects() {
 		fields, on := cfg.Mapping.Fields[object]
 		if !on {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"crmsync/connector/config"
+	"crmsync/crm"
 	"crmsync/state"
 	"crmsync/state/bolt"
 )
@@ -68,7 +69,7 @@ func checkStateFile(ctx context.Context, path string) (*state.Binding, []finding
 }
 
 // checkBinding compares the account that a state belongs to with the
-// configured one.
+// configured one, as far as that is known without a request.
 func checkBinding(ctx context.Context, cfg *config.Config, bound *state.Binding) ([]finding, error) {
 	if bound == nil {
 		return nil, nil
@@ -78,8 +79,23 @@ func checkBinding(ctx context.Context, cfg *config.Config, bound *state.Binding)
 		return nil, err
 	}
 	defer func() { _ = closeClient(client) }() // nothing is lost by it
-	if problem := bindingProblem(bound, client.Properties(), accountOffline(client)); problem != "" {
-		return stateFinding(problem, bindingRemedy), nil
+	return bindingFindings(bound, client.Properties(), accountOffline(client)), nil
+}
+
+// checkAccount asks the CRM which account it is and compares that with the one
+// that the state file, sound by now, belongs to.
+func checkAccount(ctx context.Context, cfg *config.Config, client crm.Client) []finding {
+	account, err := client.Account(ctx)
+	if err != nil {
+		return []finding{crmFinding(cfg, "", err)}
 	}
-	return nil, nil
+	bound, found := checkStateFile(ctx, cfg.State)
+	return append(found, bindingFindings(bound, client.Properties(), account)...)
+}
+
+func bindingFindings(bound *state.Binding, p crm.Properties, account string) []finding {
+	if problem := bindingProblem(bound, p, account); problem != "" {
+		return stateFinding(problem, bindingRemedy)
+	}
+	return nil
 }

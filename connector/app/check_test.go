@@ -16,7 +16,13 @@ import (
 // useHubSpot configures a HubSpot account that is a CRM in memory.
 func useHubSpot(t *testing.T) *sandbox.Server {
 	t.Helper()
-	crm := sandbox.New(sandbox.Options{Token: "pat-1"})
+	return useHubSpotWith(t, sandbox.Options{})
+}
+
+func useHubSpotWith(t *testing.T, o sandbox.Options) *sandbox.Server {
+	t.Helper()
+	o.Token = "pat-1"
+	crm := sandbox.New(o)
 	server := httptest.NewServer(crm)
 	t.Cleanup(server.Close)
 	t.Setenv("CRMSYNC_CRM", "hubspot")
@@ -140,7 +146,7 @@ func TestCheck_StateFile(t *testing.T) {
 		"":                     "is empty",
 		"Dear diary":           "is not a crmsync state file",
 		string(whole[:20_000]): "truncated",
-		string(whole):          "belongs to the sandbox account 127.0.0.1 with the id field crmsync_id, configured is the hubspot account 127.0.0.1",
+		string(whole):          "belongs to the sandbox account sandbox with the id field crmsync_id, configured is the hubspot account 127.0.0.1",
 	} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -179,7 +185,7 @@ func TestCheckAndSetup_OfTheSandbox(t *testing.T) {
 }
 
 func TestBindingProblem(t *testing.T) {
-	bound := &state.Binding{Kind: "hubspot", Account: "api.hubapi.com", IDField: "crmsync_id"}
+	bound := &state.Binding{Kind: "hubspot", Account: "api.hubapi.com/5", IDField: "crmsync_id", Namespace: "n"}
 	same := crm.Properties{Name: "hubspot", IDField: "crmsync_id"}
 	for _, tt := range []struct {
 		name    string
@@ -189,7 +195,9 @@ func TestBindingProblem(t *testing.T) {
 		wrong   bool
 	}{
 		{"a new state", nil, same, "api.hubapi.com", false},
-		{"the same", bound, same, "api.hubapi.com", false},
+		{"the same", bound, same, "api.hubapi.com/5", false},
+		{"one that is known in part", bound, same, "api.hubapi.com", false},
+		{"another portal", bound, same, "api.hubapi.com/6", true},
 		{"an account that is not known yet", bound, same, "", false},
 		{"another account", bound, same, "crm.test", true},
 		{"another CRM", bound, crm.Properties{Name: "sandbox", IDField: "crmsync_id"}, "", true},

@@ -102,13 +102,11 @@ func (v *service) wait(ctx context.Context) error {
 
 // explainBinding tells which accounts err is about.
 func (v *service) explainBinding(ctx context.Context, err error) error {
-	account, unknown := v.client.Account(ctx)
-	if unknown == nil {
-		if problem := v.checkBinding(ctx, account); problem != nil {
-			return problem
-		}
+	account, _ := v.client.Account(ctx) // beside an error stands what is known
+	if problem := v.checkBinding(ctx, account); problem != nil {
+		return problem
 	}
-	return usage(err)
+	return usage(fmt.Errorf("CRMSYNC_STATE: %s: %w: %s", v.cfg.State, err, bindingRemedy))
 }
 
 // stop ends the service: work in flight is finished while the listeners answer
