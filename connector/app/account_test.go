@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"crmsync/crm"
+	"crmsync/crm/sandbox"
 	"crmsync/state"
 	"crmsync/state/bolt"
 )
@@ -76,5 +77,21 @@ func TestSandbox_IsAlwaysTheSameAccount(t *testing.T) {
 	defer func() { _ = closeClient(client) }()
 	if account, err := client.Account(t.Context()); account != "sandbox" || err != nil || accountOffline(client) != account {
 		t.Errorf("got %q, %v", account, err)
+	}
+}
+
+// Only plain text holds every id.
+func TestCheck_IDPropertyOfTheWrongType(t *testing.T) {
+	for kind, property := range map[string]sandbox.Property{
+		"number":      {Name: "crmsync_id", Type: "number", FieldType: "number", HasUniqueValue: true},
+		"enumeration": {Name: "crmsync_id", Type: "enumeration", FieldType: "select", HasUniqueValue: true},
+	} {
+		useHubSpotWith(t, sandbox.Options{Custom: map[string][]sandbox.Property{"contacts": {property}}})
+		code, out, errOut := run(t, "check", "--json")
+		f := findings(t, out)["contact/crmsync_id"]
+		if code != exitFailed || f.Code != "id_field" || f.Variable != "CRMSYNC_HUBSPOT_ID_PROPERTY" ||
+			!strings.Contains(f.Message, kind) || f.Remedy != remedyOtherKey {
+			t.Errorf("%s: exit code %d, got %+v\n%s", kind, code, f, errOut)
+		}
 	}
 }

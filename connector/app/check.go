@@ -235,6 +235,9 @@ func crmFinding(cfg *config.Config, object crm.Object, err error) finding {
 // remedySetup is the same for every field, so that it is printed once.
 const remedySetup = "run crmsync setup: it makes the fields of the preset and says which others are left to make by hand"
 
+// remedyOtherKey is for an id field that cannot be changed any more.
+const remedyOtherKey = "remove the field in the CRM or name another one, then run crmsync setup"
+
 // checkKey looks at the field by which records are recognised.
 func checkKey(variable, name string, object crm.Object, schema crm.Schema) []finding {
 	f := finding{
@@ -247,9 +250,12 @@ func checkKey(variable, name string, object crm.Object, schema crm.Schema) []fin
 		return nil
 	case !ok:
 		f.Message = fmt.Sprintf("%s have no field %s, by which records are recognised", schema.Name, name)
+	case !field.Text:
+		f.Message = fmt.Sprintf("field %s of %s cannot hold every id: its type is %s, not plain text", name, schema.Name, field.Type)
+		f.Remedy = remedyOtherKey
 	case !field.Unique:
 		f.Message = fmt.Sprintf("field %s of %s is not unique: records would be doubled", name, schema.Name)
-		f.Remedy = "remove the field in the CRM or name another one, then run crmsync setup"
+		f.Remedy = remedyOtherKey
 	default:
 		return nil
 	}
