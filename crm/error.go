@@ -44,8 +44,8 @@ const CodeAmbiguous = "ambiguous_match"
 // between: behind an adoption nothing tells the record from one of ours.
 const CodeAdoptable = "adoptable"
 
-// CodeForeign marks a refusal that was not worded by the CRM: the address of the
-// CRM, or something on the way to it, is at fault.
+// CodeForeign marks an answer that was not worded by the CRM: its address, or
+// something on the way to it, is at fault.
 const CodeForeign = "foreign_answer"
 
 // Error is the only type of error that leaves an adapter.

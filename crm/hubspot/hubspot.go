@@ -137,7 +137,7 @@ func (c *Client) Ping(ctx context.Context) error {
 // foreign is the error of a success that HubSpot would not have sent.
 func (c *Client) foreign(op string, r reply) *crm.Error {
 	return &crm.Error{
-		Kind: crm.Unavailable, Op: op, Status: r.status, RequestID: r.requestID,
+		Kind: crm.Unavailable, Op: op, Status: r.status, Code: crm.CodeForeign, RequestID: r.requestID,
 		Message: notHubSpot,
 	}
 }

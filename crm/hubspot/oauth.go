@@ -61,7 +61,7 @@ func (g *grant) issue(ctx context.Context) (transport.Token, error) {
 	}
 	if json.Unmarshal(resp.Body, &answer) != nil || !tokenForm.MatchString(answer.AccessToken) {
 		return transport.Token{}, &crm.Error{
-			Kind: crm.Unavailable, Op: opRefresh, Status: resp.Status, RequestID: requestID(resp), Message: notHubSpot,
+			Kind: crm.Unavailable, Op: opRefresh, Status: resp.Status, Code: crm.CodeForeign, RequestID: requestID(resp), Message: notHubSpot,
 		}
 	}
 	if tokenForm.MatchString(answer.RefreshToken) {
