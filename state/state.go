@@ -220,7 +220,7 @@ type Settlement struct {
 type Batch struct {
 	Settlements []Settlement // also end the leases of their events
 	Links       []Link       // put; clears the in-doubt mark of its lane
-	Waiting     []Waiting    // add; adding twice is once
+	Waiting     []Waiting    // add; adding twice is once; of a WaitLink the Record has a Link
 	Drained     []Waiting    // remove
 	Requeue     []Lane       // queue again the events that wrote these records
 	Binding     *Binding     // set on the first successful write

@@ -212,7 +212,7 @@ func (t *tables) binding() *state.Binding {
 	}
 	var b bindingBody
 	if err := decode(value, &b); err != nil {
-		t.fail(err)
+		t.fail(fmt.Errorf("decode binding: %w", err))
 		return nil
 	}
 	return (*state.Binding)(&b)

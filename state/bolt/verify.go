@@ -23,6 +23,8 @@ const (
 	codeOrphan    = "orphan_payload"  // without a line
 	codeTotals    = "wrong_totals"    // the counts do not add up (I9)
 	codeReady     = "wrong_ready"     // a known target that waits, or an unknown one that is ready
+	codeUnmade    = "missing_record"  // a link that waits for a record we know nothing of to be linked from
+	codeSequence  = "wrong_sequence"  // the next event would take the place of an earlier one
 	codeTruncated = "more_findings"   // the list was cut off
 	maxFindings   = 1000
 )
@@ -109,6 +111,7 @@ type verifier struct {
 
 	counts  map[state.Status]int64
 	reasons map[string]int64
+	last    uint64 // the highest seq of a line
 }
 
 func (v *verifier) addPage(format string, args ...any) { v.add(codePage, format, args...) }
@@ -140,7 +143,7 @@ func (v *verifier) check(t *tables) error {
 	}
 	for _, check := range []func(){
 		func() { v.lines(inbox) }, func() { v.lines(ledger) },
-		v.totals, v.idIndexes, v.queues, v.orphans, v.waiting, v.ready, v.values,
+		v.sequence, v.totals, v.idIndexes, v.queues, v.orphans, v.waiting, v.ready, v.values,
 	} {
 		check()
 		if v.ctx.Err() != nil {
@@ -163,6 +166,7 @@ func (v *verifier) lines(from bucket) {
 			v.add(codeValue, "%s line %d: %v", from, seq, err)
 			continue
 		}
+		v.last = max(v.last, seq)
 		v.counts[e.Status]++
 		if reason := countedReason(&e); reason != "" {
 			v.reasons[reason]++
@@ -211,8 +215,16 @@ func (v *verifier) payload(e *state.Event) {
 	}
 }
 
+// sequence checks that the next event gets a place of its own.
+func (v *verifier) sequence() {
+	if b := v.bucket(inbox); b != nil && b.Sequence() < v.last {
+		v.add(codeSequence, "the next event would become line %d, there is a line %d already", b.Sequence()+1, v.last)
+	}
+}
+
 // totals checks that lines + pruned = count for every status.
 func (v *verifier) totals() {
+	v.sane()
 	var sum, pruned int64
 	for _, status := range state.Statuses() {
 		want := v.counts[status] + v.sums.Pruned[status]
@@ -235,137 +247,24 @@ func (v *verifier) totals() {
 	}
 }
 
-// idIndexes checks that every id leads to the line that has it.
-func (v *verifier) idIndexes() {
-	for _, index := range []bucket{ids, messages} {
-		for k, value := range v.all(index) {
-			id, err := unpackID(k)
-			if err != nil {
-				v.add(codeValue, "%s: %v", index, err)
-				continue
+// sane checks each count by itself: two wrong ones can add up.
+func (v *verifier) sane() {
+	check := func(name string, n int64) {
+		if n < 0 {
+			v.add(codeTotals, "%s: %d is less than none", name, n)
+		}
+	}
+	check("received", v.sums.Received)
+	check("duplicates", v.sums.Duplicates)
+	for _, counts := range []map[state.Status]int64{v.sums.Counts, v.sums.Pruned} {
+		for status, n := range counts {
+			check(string(status), n)
+			if statusCode(status) == 0 {
+				v.add(codeTotals, "%d events are counted as %q, which is no status", n, status)
 			}
-			e, ok := v.line(parseSeq(value))
-			if !ok || (index == ids && e.ID != id) || (index == messages && e.MessageID != id) {
-				v.add(codeDangling, "%s: an entry leads to line %d, which does not have that id", index, parseSeq(value))
-			}
 		}
 	}
-}
-
-// line reads a line without letting an error stick: it is a finding already.
-func (v *verifier) line(seq uint64) (state.Event, bool) {
-	for _, from := range []bucket{inbox, ledger} {
-		if value := v.get(from, seqKey(seq)); value != nil {
-			e, err := decodeEvent(seq, value)
-			return e, err == nil
-		}
-	}
-	return state.Event{}, false
-}
-
-// queues checks that every entry leads to a pending line with that mask.
-func (v *verifier) queues() {
-	check := func(index bucket, m byte, seq uint64) {
-		e, ok := v.line(seq)
-		if !ok || e.Status != state.Pending || byte(unsettled(&e)) != m {
-			v.add(codeDangling, "%s: an entry of mask %d leads to line %d, which is not pending with that mask", index, m, seq)
-		}
-	}
-	for k := range v.all(queue) {
-		if len(k) != 9 {
-			v.add(codeValue, "queue: key of %d bytes", len(k))
-			continue
-		}
-		check(queue, k[0], parseSeq(k[1:]))
-	}
-	for k := range v.all(delayed) {
-		if len(k) != 17 {
-			v.add(codeValue, "delayed: key of %d bytes", len(k))
-			continue
-		}
-		_, seq := parseDelayed(k)
-		check(delayed, k[0], seq)
-	}
-}
-
-func (v *verifier) orphans() {
-	for k := range v.all(bodies) {
-		if !v.has(inbox, k) && !v.has(ledger, k) {
-			v.add(codeOrphan, "payload %d has no line", parseSeq(k))
-		}
-	}
-}
-
-// waiting checks the entries, their count, and that the known targets are
-// ready.
-func (v *verifier) waiting() {
-	var count int64
-	for k := range v.all(waiting) {
-		w, err := parseWaiting(k)
-		if err != nil {
-			v.add(codeValue, "waiting: %v", err)
-			continue
-		}
-		if w.Kind != state.WaitLink {
-			continue
-		}
-		count++
-		if l := v.linkOf(w.Target); known(l) != v.has(ready, laneKey(w.Target)) {
-			v.add(codeReady, "a %s that is waited for: known %t, in the index of ready ones %t", w.Target.Object, known(l), !known(l))
-		}
-	}
-	if count != v.sums.Waiting {
-		v.add(codeTotals, "%d waiting links are counted, there are %d", v.sums.Waiting, count)
-	}
-}
-
-// linkOf is the zero Link when it does not decode: values reports that.
-func (v *verifier) linkOf(lane state.Lane) state.Link {
-	value := v.get(links, laneKey(lane))
-	if value == nil {
-		return state.Link{}
-	}
-	l, err := decodeLink(lane, value)
-	if err != nil {
-		return state.Link{}
-	}
-	return l
-}
-
-// ready checks that somebody waits for every ready target.
-func (v *verifier) ready() {
-	for k := range v.all(ready) {
-		target, err := parseLane(k)
-		if err != nil {
-			v.add(codeValue, "ready: %v", err)
-			continue
-		}
-		if len(v.waitingFor(waitingPrefix(target, state.WaitLink), 1)) == 0 {
-			v.add(codeReady, "a %s is ready although nothing waits for it", target.Object)
-		}
-	}
-}
-
-// values checks that links, in-doubt marks and single values decode.
-func (v *verifier) values() {
-	v.binding()
-	v.tables.paused()
-	for k, value := range v.all(links) {
-		lane, err := parseLane(k)
-		if err == nil {
-			_, err = decodeLink(lane, value)
-		}
-		if err != nil {
-			v.add(codeValue, "links: %v", err)
-		}
-	}
-	for k, value := range v.all(doubt) {
-		_, err := parseLane(k)
-		if err == nil {
-			err = decode(value, new(doubtBody))
-		}
-		if err != nil {
-			v.add(codeValue, "doubt: %v", err)
-		}
+	for reason, n := range v.sums.Rejected {
+		check("rejected as "+reason, n)
 	}
 }

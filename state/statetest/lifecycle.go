@@ -40,6 +40,7 @@ var lifecycleTests = []test{
 				{Seq: c.Events[0].Seq, Status: state.Applied},
 				{Seq: c.Events[1].Seq, Status: state.Pending, NotBefore: epoch.Add(time.Minute)},
 			},
+			Links:   remembered("c1"),
 			Waiting: []state.Waiting{waitLink("o", "c1")},
 		})
 		before := f.stats()

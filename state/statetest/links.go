@@ -35,7 +35,7 @@ var linkTests = []test{
 	}},
 	{"makes waiting links ready when their target is known", func(f *fixture) {
 		w1, w2 := waitLink("o", "u1"), waitLink("o", "u2")
-		f.settle(state.Batch{Waiting: []state.Waiting{w1, w2, w1}})
+		f.settle(state.Batch{Links: remembered("u1", "u2"), Waiting: []state.Waiting{w1, w2, w1}})
 		f.equal("waiting links", f.stats().WaitingLinks, 2)
 		f.ready(10)
 		f.settle(state.Batch{Links: []state.Link{{Lane: company("o"), RemoteID: "77"}}})
@@ -67,7 +67,7 @@ var linkTests = []test{
 	{"keeps what waits for a record that is gone, for its return", func(f *fixture) {
 		value := state.Waiting{Kind: state.WaitValue, Target: company("o"), Record: contact("u3")}
 		other := waitLink("p", "u1")
-		f.settle(state.Batch{Waiting: []state.Waiting{waitLink("o", "u1"), waitLink("o", "u2"), value, other}})
+		f.settle(state.Batch{Links: remembered("u1", "u2"), Waiting: []state.Waiting{waitLink("o", "u1"), waitLink("o", "u2"), value, other}})
 		f.settle(state.Batch{Links: []state.Link{{Lane: company("o"), RemoteID: "77", Gone: true}}})
 		f.waits(other, company("p"))
 		f.equal("waiting links", f.stats().WaitingLinks, 3)
@@ -76,7 +76,7 @@ var linkTests = []test{
 		f.ready(10, waitLink("o", "u1"), waitLink("o", "u2"))
 	}},
 	{"tells targets with the same beginning apart", func(f *fixture) {
-		f.settle(state.Batch{Waiting: []state.Waiting{waitLink("o", "u1"), waitLink("oo", "u2")}})
+		f.settle(state.Batch{Links: remembered("u1", "u2"), Waiting: []state.Waiting{waitLink("o", "u1"), waitLink("oo", "u2")}})
 		f.waits(waitLink("o", "u1"), company("o"))
 		f.waits(waitLink("oo", "u2"), company("oo"))
 	}},
@@ -103,6 +103,14 @@ var linkTests = []test{
 		f.objects(state.ObjectFilter{After: company("99")}, keys[3:]...)
 		f.objects(state.ObjectFilter{After: keys[5]})
 	}},
+}
+
+// remembered are the links of contacts from which others wait to be made.
+func remembered(keys ...string) (links []state.Link) {
+	for _, key := range keys {
+		links = append(links, state.Link{Lane: contact(key), RemoteID: key})
+	}
+	return links
 }
 
 func waitLink(target, record string) state.Waiting {

@@ -218,6 +218,9 @@ func (m *machine) putLinks(t *rapid.T) {
 			all = append(all, state.Waiting{Kind: kind, Target: target, Record: lanes[0]})
 		}
 	}
+	if !slices.ContainsFunc(b.Links, func(l state.Link) bool { return l.Lane == lanes[0] }) {
+		b.Links = append(b.Links, m.link(t, lanes[0], "e1")) // a link that waits is from a record
+	}
 	b.Waiting, b.Drained = some(t, all, "waiting"), some(t, all, "drained")
 	m.settleBatch(b)
 }
