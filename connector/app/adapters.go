@@ -29,7 +29,8 @@ type adapter struct {
 // hints name the variable to change when something is wrong in the CRM. An
 // empty one stands for CRMSYNC_CRM.
 type hints struct {
-	address string // nobody answers
+	address string // nobody answers, or somebody else
+	version string // the API has no such path
 	idField string // it is missing, or not unique
 }
 
@@ -40,6 +41,7 @@ func adapters() []adapter {
 			name: "hubspot", preset: hubspot.Preset(), maxBatch: hubspot.MaxBatch,
 			hints: hints{
 				address: "CRMSYNC_HUBSPOT_BASE_URL",
+				version: "CRMSYNC_HUBSPOT_API_VERSION",
 				idField: "CRMSYNC_HUBSPOT_ID_PROPERTY",
 			},
 		}, hubspot.New),

@@ -202,34 +202,9 @@ func checkCRM(ctx context.Context, cfg *config.Config) ([]finding, error) {
 			continue
 		}
 		found = append(found, checkKey(a.hints.idField, client.Properties().IDField, object, schema)...)
-		found = append(found, checkFields(schema, fields)...)
+		found = append(found, checkFields(schema, client.Properties().IDField, fields)...)
 	}
-	return found, ctx.Err()
-}
-
-// crmFinding is what the CRM answered instead.
-func crmFinding(cfg *config.Config, object crm.Object, err error) finding {
-	a, _ := adapterOf(cfg) // cfg is sound; without hints there is less advice
-	e := crm.AsError(err)
-	f := finding{
-		Severity: severityError, Variable: "CRMSYNC_CRM", Object: string(object), Field: e.Field,
-		Code: e.Kind.String(), Message: e.Error(),
-	}
-	switch e.Kind {
-	case crm.Unauthorized:
-		f.Variable = cmp.Or(a.variable(e.Option), f.Variable)
-		f.Remedy = "check whether the credentials are still valid, and what they are allowed to do"
-	case crm.Unavailable:
-		f.Variable = cmp.Or(a.hints.address, f.Variable)
-		f.Remedy = "check the address, the network, HTTPS_PROXY and CRMSYNC_TLS_CA"
-	case crm.RateLimited:
-		f.Remedy = "try again later"
-	case crm.Misconfigured:
-		f.Remedy = "mend it in the CRM or change the mapping"
-	default:
-		f.Remedy = "the CRM says why; try again, and ask its support when it stays"
-	}
-	return f
+	return append(found, checkOwners(ctx, cfg, client)...), ctx.Err()
 }
 
 // remedySetup is the same for every field, so that it is printed once.
@@ -262,7 +237,8 @@ func checkKey(variable, name string, object crm.Object, schema crm.Schema) []fin
 	return []finding{f}
 }
 
-func checkFields(schema crm.Schema, fields map[string]mapping.Expression) []finding {
+// checkFields looks at the mapped fields of one object, beside its id field.
+func checkFields(schema crm.Schema, idField string, fields map[string]mapping.Expression) []finding {
 	var found []finding
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		f := finding{
@@ -274,19 +250,30 @@ func checkFields(schema crm.Schema, fields map[string]mapping.Expression) []find
 			f.Code = "unknown_field"
 			f.Message = fmt.Sprintf("%s have no field %s", schema.Name, name)
 			f.Remedy = remedySetup
-			if near := config.Nearest(name, slices.Collect(maps.Keys(schema.Fields))); near != "" {
+			if near := config.Nearest(name, mappable(schema, idField)); near != "" {
 				f.Remedy = "did you mean " + near + "? Otherwise " + f.Remedy
 			}
 		case field.ReadOnly:
 			f.Code = "read_only_field"
 			f.Message = fmt.Sprintf("field %s of %s cannot be written", name, schema.Name)
-			f.Remedy = "set the variable to the empty value, which removes the field from the mapping"
+			f.Remedy = "take the field out of the mapping: its CRMSYNC_MAP_<OBJECT>_<field> variable, set to the empty value, does that"
 		default:
 			continue
 		}
 		found = append(found, f)
 	}
 	return found
+}
+
+// mappable returns the fields that a mapping may name.
+func mappable(schema crm.Schema, idField string) []string {
+	var names []string
+	for name, field := range schema.Fields {
+		if name != idField && !field.ReadOnly {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // printFindings prints them one by one, for people with each remedy once: below

@@ -22,6 +22,9 @@ func useHubSpot(t *testing.T) *sandbox.Server {
 func useHubSpotWith(t *testing.T, o sandbox.Options) *sandbox.Server {
 	t.Helper()
 	o.Token = "pat-1"
+	if o.Owners == nil {
+		o.Owners = []sandbox.Owner{{ID: "7", Email: "lena@brightsales.example"}}
+	}
 	crm := sandbox.New(o)
 	server := httptest.NewServer(crm)
 	t.Cleanup(server.Close)

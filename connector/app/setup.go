@@ -44,14 +44,16 @@ func (c *setupCommand) Run(s *session) error {
 	}
 	defer func() { _ = closeClient(client) }() // nothing is lost by it
 	steps, err := provision(s.ctx, cfg, client, c.DryRun || cfg.DryRun)
+	if err == nil {
+		var unwritable []crm.Step
+		unwritable, err = readOnlySteps(s.ctx, cfg, client)
+		steps = append(steps, unwritable...)
+	}
 	if printErr := printSteps(s.stdout, steps, c.JSON); printErr != nil {
 		return printErr
 	}
-	if refused, ok := errors.AsType[*crm.Error](err); ok {
-		return errors.Join(printFindings(s.stderr, []finding{crmFinding(cfg, "", refused)}, false), errTold)
-	}
 	if err != nil {
-		return fmt.Errorf("set up %s: %w", cfg.CRM, err)
+		return s.tell(cfg, fmt.Errorf("set up %s: %w", cfg.CRM, err))
 	}
 	if slices.ContainsFunc(steps, func(step crm.Step) bool { return step.Action == crm.StepManual }) {
 		return errTold
@@ -70,6 +72,35 @@ func provision(ctx context.Context, cfg *config.Config, client crm.Client, dryRu
 		p.Fields[object] = slices.Sorted(maps.Keys(fields))
 	}
 	return provisioner.Provision(ctx, p)
+}
+
+// readOnlySteps names the mapped fields that exist and cannot be written, which
+// no provisioning changes.
+func readOnlySteps(ctx context.Context, cfg *config.Config, client crm.Client) ([]crm.Step, error) {
+	describer, ok := client.(crm.Describer)
+	if !ok {
+		return nil, nil
+	}
+	var steps []crm.Step
+	for _, object := range crm.Objects() {
+		fields, on := cfg.Mapping.Fields[object]
+		if !on {
+			continue
+		}
+		schema, err := describer.Describe(ctx, object)
+		if err != nil {
+			return steps, err
+		}
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
+			if schema.Fields[name].ReadOnly {
+				steps = append(steps, crm.Step{
+					Object: object, Field: name, Action: crm.StepManual,
+					Note: "cannot be written: take it out of the mapping (" + fields[name].Variable + ")",
+				})
+			}
+		}
+	}
+	return steps, nil
 }
 
 // printSteps shows first what is done, then what is left.
