@@ -60,24 +60,24 @@ func (w *killWorld) insideTheSettlement() {
 }
 
 // duringABackup wants the command to notice, and to leave nothing that looks
-// like a backup.
+// like a backup. The command believes that the state is where a relay listens.
 func (w *killWorld) duringABackup() {
-	dir := w.t.TempDir()
-	copied := filepath.Join(dir, "copy.db")
-	stop := watch(w.t, dir, func() { w.passes(changed) })
-	defer stop()
+	<-w.sent // the ballast is there
+	dir, backups := w.t.TempDir(), w.t.TempDir()
+	state := filepath.Join(dir, "crmsync.db")
+	relay{"unix", filepath.Join(w.dir, "crmsync.db.sock"), func([]byte) bool { return w.passes(copied) }}.
+		serve(w.t, listen(w.t, "unix", state+".sock"))
+	parts := w.random.IntN(ballast / (4 << 10))
 	sprung := w.set(func(event string) bool {
-		return event == changed && size(filepath.Join(dir, ".crmsync-backup-*", "copy.db")) > 0
+		if event == copied {
+			parts--
+		}
+		return parts < 0
 	})
-	code, out := w.run("state", "backup", copied)
+	code, out := w.run("state", "backup", "--state", state, filepath.Join(backups, "copy.db"))
 	w.await(sprung)
-	if code == 0 {
-		w.mustRun("state", "verify", "--state", copied)
-		w.missed = true
-		return
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		w.t.Errorf("a backup that broke off left %v, %v\n%s", left, err, out)
+	if left, err := os.ReadDir(backups); err != nil || len(left) > 0 || code != 1 {
+		w.t.Errorf("a backup that broke off left %v, %v, exit code %d\n%s", left, err, code, out)
 	}
 }
 
@@ -88,7 +88,7 @@ func (w *killWorld) duringACompaction() {
 	defer stop()
 	begun := make(chan struct{})
 	sprung := w.set(func(event string) bool {
-		if event != changed || size(filepath.Join(w.dir, "*.compacting")) < 0 {
+		if event != changed || !exists(filepath.Join(w.dir, "crmsync.db.compacting")) {
 			return false
 		}
 		w.within(10 * time.Millisecond)
@@ -100,15 +100,9 @@ func (w *killWorld) duringACompaction() {
 	w.await(sprung)
 }
 
-// size returns that of the file that matches, -1 when there is none.
-func size(pattern string) int64 {
-	names, _ := filepath.Glob(pattern) // a pattern of ours
-	for _, name := range names {
-		if info, err := os.Stat(name); err == nil {
-			return info.Size()
-		}
-	}
-	return -1
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // whileLinksDrain makes calls whose organisation comes after them.

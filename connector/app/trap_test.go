@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"io"
 	"net"
 	"sync"
@@ -12,7 +11,8 @@ import (
 
 // Events that a trap sees beside the operations of a CRM.
 const (
-	answered = "an answer arrives" // and nobody has read it
+	answered = "an acceptance arrives" // and the sender has not read it
+	copied   = "a part of the state arrives"
 	changed  = "a file changes"
 )
 
@@ -47,49 +47,55 @@ func (tr *trap) passes(event string) bool {
 	return true
 }
 
-// startAnswerProxy stands between the sender and the program at addr, and lets
-// the trap know of every 204 before the sender does. An answer that kills the
-// program is lost.
-func startAnswerProxy(t *testing.T, addr string, tr *trap) (own string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var relays sync.WaitGroup
-	relays.Go(func() {
+// relay stands in front of a program and looks at what it answers.
+type relay struct {
+	network, addr string                   // of the program
+	arrives       func(answer []byte) bool // before the client has it; true loses it, and the connection
+}
+
+// serve carries connections until t ends.
+func (r relay) serve(t *testing.T, listener net.Listener) {
+	var connections sync.WaitGroup
+	connections.Go(func() {
 		for {
-			sender, err := listener.Accept()
+			client, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			relays.Go(func() { relay(sender, addr, tr) })
+			connections.Go(func() { r.carry(client) })
 		}
 	})
-	t.Cleanup(func() { listener.Close(); relays.Wait() })
-	return listener.Addr().String()
+	t.Cleanup(func() { listener.Close(); connections.Wait() })
 }
 
-// relay carries one connection until one side ends it.
-func relay(sender net.Conn, addr string, tr *trap) {
-	defer sender.Close()
-	program, err := net.DialTimeout("tcp", addr, time.Second)
+// carry carries one connection until one side ends it.
+func (r relay) carry(client net.Conn) {
+	var up sync.WaitGroup
+	defer up.Wait()
+	defer client.Close()
+	program, err := net.DialTimeout(r.network, r.addr, time.Second)
 	if err != nil {
 		return
 	}
+	up.Go(func() { _, _ = io.Copy(program, client); program.Close() })
 	defer program.Close()
-	var up sync.WaitGroup
-	defer up.Wait()
-	defer sender.Close()
-	up.Go(func() { _, _ = io.Copy(program, sender); program.Close() })
 	answer := make([]byte, 4<<10)
 	for {
 		n, err := program.Read(answer)
-		if n > 0 && bytes.Contains(answer[:n], []byte("HTTP/1.1 204")) && tr.passes(answered) {
+		if n > 0 && r.arrives(answer[:n]) {
 			return
 		}
-		if _, writeErr := sender.Write(answer[:n]); err != nil || writeErr != nil {
+		if _, writeErr := client.Write(answer[:n]); err != nil || writeErr != nil {
 			return
 		}
 	}
+}
+
+func listen(t *testing.T, network, addr string) net.Listener {
+	t.Helper()
+	listener, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
 }
