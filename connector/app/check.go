@@ -27,7 +27,7 @@ func (*checkCommand) Help() string {
 then the CRM's credentials, its fields and the unique id field. All findings are printed in one run, each with its
 variable and what to do; nothing is written. A warning stops nothing.
 
-Exit codes: 0 nothing to mend, 1 the CRM is at fault, 2 something that can be seen without it.
+Exit codes: 0 nothing to mend, 1 the CRM or what is in the state file is at fault, 2 the configuration is.
 
 Examples:
   crmsync check                               before crmsync serve, and after every change
@@ -52,6 +52,8 @@ type finding struct {
 	Remedy   string `json:"remedy"`
 	// Snippet is the line of an expression at fault with a caret below it.
 	Snippet string `json:"snippet,omitempty"`
+
+	failed bool // no mistake of the configuration, though it is seen without the CRM
 }
 
 // Run prints every finding of one run. What can be seen offline is a mistake
@@ -76,13 +78,16 @@ func (c *checkCommand) Run(s *session) error {
 		fmt.Fprintln(s.stdout, checkSummary(found, offline > 0))
 	}
 	switch {
-	case offline > 0:
+	case offline > 0 && slices.ContainsFunc(found, finding.isMistake):
 		return &exitError{code: exitUsage}
 	case countErrors(found) > 0:
 		return errTold
 	}
 	return nil
 }
+
+// isMistake reports whether f is about the configuration.
+func (f finding) isMistake() bool { return f.Severity == severityError && !f.failed }
 
 // checkSummary is the last line of check. With mistakes that can be seen offline
 // the CRM was not asked.

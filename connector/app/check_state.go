@@ -48,24 +48,44 @@ func checkStatePath(path string) []finding {
 // is bound to. One that a connector has open is left alone.
 func checkStateFile(ctx context.Context, path string) (*state.Binding, []finding) {
 	store, err := bolt.Open(path, bolt.Options{ReadOnly: true, LockTimeout: lockPatience})
-	if _, locked := errors.AsType[*bolt.LockedError](err); locked || errors.Is(err, fs.ErrNotExist) {
+	_, locked := errors.AsType[*bolt.LockedError](err)
+	switch {
+	case locked:
 		return nil, nil
-	}
-	if unusable, ok := errors.AsType[*bolt.FileError](err); ok {
-		return nil, stateFinding("state file "+unusable.Path+" "+unusable.Problem, unusable.Remedy)
-	}
-	if newer, ok := errors.AsType[*bolt.VersionError](err); ok {
-		return nil, stateFinding(newer.Error(), "")
-	}
-	if err != nil {
-		return nil, stateFinding(err.Error(), "make the file readable for this user")
+	case errors.Is(err, fs.ErrNotExist): // serve will make it
+		return nil, unusable(bolt.CheckAccess(path))
+	case err != nil:
+		return nil, unusable(err)
 	}
 	defer store.Close()
 	stats, err := store.Stats(ctx)
 	if err != nil {
-		return nil, stateFinding(err.Error(), "run crmsync state verify")
+		return nil, damaged(stateFinding(err.Error(), "run crmsync state verify"))
 	}
-	return stats.Binding, nil
+	return stats.Binding, unusable(bolt.CheckAccess(path))
+}
+
+// unusable tells why serve would not take the state file, if err is not nil.
+func unusable(err error) []finding {
+	if err == nil {
+		return nil
+	}
+	found := stateFinding(err.Error(), "")
+	if e, ok := errors.AsType[*bolt.FileError](err); ok {
+		found = stateFinding("state file "+e.Path+" "+e.Problem, e.Remedy)
+	}
+	if misplaced(err) {
+		return found
+	}
+	return damaged(found)
+}
+
+// damaged says that found is about what is in the file, and not about its place.
+func damaged(found []finding) []finding {
+	for i := range found {
+		found[i].failed = true
+	}
+	return found
 }
 
 // checkBinding compares the account that a state belongs to with the

@@ -145,20 +145,31 @@ func TestCheck_StateFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for content, want := range map[string]string{
-		"":                     "is empty",
-		"Dear diary":           "is not a crmsync state file",
-		string(whole[:20_000]): "truncated",
-		string(whole):          "belongs to the sandbox account sandbox with the id field crmsync_id, configured is the hubspot account 127.0.0.1",
+	for _, tt := range []struct {
+		content string
+		code    int
+		want    string
+	}{
+		{"", exitFailed, "is empty"},
+		{"Dear diary", exitUsage, "is not a crmsync state file"},
+		{string(whole[:20_000]), exitFailed, "truncated"},
+		{string(whole), exitUsage, "belongs to the sandbox account sandbox with the id field crmsync_id, configured is the hubspot account 127.0.0.1"},
 	} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		code, out, _ := run(t, "check", "--offline", "--json")
 		f := findings(t, out)["/"]
-		if code != exitUsage || f.Variable != "CRMSYNC_STATE" || !strings.Contains(f.Message, want) || f.Remedy == "" {
-			t.Errorf("%s: exit code %d, got %+v", want, code, f)
+		if code != tt.code || f.Variable != "CRMSYNC_STATE" || !strings.Contains(f.Message, tt.want) || f.Remedy == "" {
+			t.Errorf("%s: exit code %d, got %+v", tt.want, code, f)
 		}
+	}
+	t.Setenv("CRMSYNC_BATCH_SIZE", "none") // a mistake as well
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, _ := run(t, "check", "--offline"); code != exitUsage || !strings.Contains(out, "is empty") {
+		t.Errorf("exit code %d\n%s", code, out)
 	}
 }
 

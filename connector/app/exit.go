@@ -1,6 +1,10 @@
 package app
 
-import "errors"
+import (
+	"errors"
+
+	"crmsync/state/bolt"
+)
 
 // Exit codes of every command.
 const (
@@ -39,5 +43,16 @@ func exitCode(err error) (code int, tell bool) {
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.code, e.err != nil
 	}
+	if misplaced(err) {
+		return exitUsage, true
+	}
 	return exitFailed, true
+}
+
+// misplaced reports whether err is about a state file that CRMSYNC_STATE or
+// --state should not name, or that is not for this user. What is wrong within a
+// file is no mistake of the configuration.
+func misplaced(err error) bool {
+	e, ok := errors.AsType[*bolt.FileError](err)
+	return ok && e.Fault == bolt.Place
 }

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -18,6 +20,9 @@ func limitMemory(path string) error {
 	}
 	var pages uint64
 	statm, err := os.ReadFile("/proc/self/statm") // the first number is the size of the address space
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // without /proc a limit would be a guess
+	}
 	if err == nil {
 		_, err = fmt.Sscan(string(statm), &pages)
 	}

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"syscall"
 	"time"
 
@@ -79,7 +78,7 @@ func dialConnector(ctx context.Context, statePath string) (*client, error) {
 
 // stateInfo looks whether there is a state file.
 func stateInfo(path string) (fs.FileInfo, error) {
-	info, err := os.Stat(path)
+	info, err := bolt.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usage(fmt.Errorf("there is no state file %s: name it with --state or CRMSYNC_STATE; crmsync serve makes it", path))
 	}

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,8 +43,37 @@ func TestVerifyOutcome_OfAProcessThatHangs(t *testing.T) {
 }
 
 func TestVerifyOutcome_OfAFileThatWasNotLookedAt(t *testing.T) {
-	answer := `{"ok":true,"findings":[],"error":"the file is in use"}`
-	if _, err := verifyOutcome(t.Context(), "x.db", exec.Command("echo", answer)); err == nil || err.Error() != "the file is in use" {
-		t.Errorf("got %v", err)
+	for answer, want := range map[string]int{
+		`{"ok":true,"findings":[],"error":"the file is in use"}`:                  exitFailed,
+		`{"ok":true,"findings":[],"error":"the file is in use","misplaced":true}`: exitUsage,
+	} {
+		_, err := verifyOutcome(t.Context(), "x.db", exec.Command("echo", answer))
+		if code, _ := exitCode(err); err == nil || err.Error() != "the file is in use" || code != want {
+			t.Errorf("got %v, exit code %d", err, code)
+		}
+	}
+}
+
+// Where /proc is not mounted the system does not tell which program this is.
+func TestProgram_WithoutProc(t *testing.T) {
+	none := func() (string, error) { return "", errors.New("no /proc") }
+	known := func() (string, error) { return "/crmsync", nil }
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Dir(sh))
+	for _, tt := range []struct {
+		executable func() (string, error)
+		name, want string
+	}{
+		{known, "crmsync", "/crmsync"},
+		{none, "sh", sh},
+		{none, "./sh", sh},
+		{none, "no-such-program", ""},
+	} {
+		if got, err := program(tt.executable, tt.name); got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%s: got %q, %v", tt.name, got, err)
+		}
 	}
 }

@@ -62,14 +62,15 @@ func TestState_ThatCannotBeUsed(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		text []byte
+		code int
 		says []string
 	}{
-		{"truncated", used[:len(used)/2], []string{"is damaged (truncated to ", "restore the newest backup"}},
-		{"cut in its first page", used[:100], []string{"is damaged", "restore the newest backup"}},
-		{"empty", nil, []string{"is empty", "restore a backup in its place, or delete it to start with no memory of past events"}},
-		{"garbage", bytes.Repeat([]byte("Dear diary\n"), 10_000), []string{"is not a crmsync state file", "CRMSYNC_STATE", "nothing was changed"}},
-		{"of another program", patched(t, used, "\xa2\x01\x67boltapp\x02\x01"), []string{"is not a crmsync state file", "CRMSYNC_STATE", "nothing was changed"}},
-		{"of a newer release", patched(t, used, "\xa2\x01\x67crmsync\x02\x09"), []string{"has format version 9, this release reads up to 1", "use the release that wrote it"}},
+		{"truncated", used[:len(used)/2], exitFailed, []string{"is damaged (truncated to ", "restore the newest backup"}},
+		{"cut in its first page", used[:100], exitFailed, []string{"is damaged", "restore the newest backup"}},
+		{"empty", nil, exitFailed, []string{"is empty", "restore a backup in its place, or delete it to start with no memory of past events"}},
+		{"garbage", bytes.Repeat([]byte("Dear diary\n"), 10_000), exitUsage, []string{"is not a crmsync state file", "CRMSYNC_STATE", "nothing was changed"}},
+		{"of another program", patched(t, used, "\xa2\x01\x67boltapp\x02\x01"), exitUsage, []string{"is not a crmsync state file", "CRMSYNC_STATE", "nothing was changed"}},
+		{"of a newer release", patched(t, used, "\xa2\x01\x67crmsync\x02\x09"), exitFailed, []string{"has format version 9, this release reads up to 1", "use the release that wrote it"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -81,8 +82,8 @@ func TestState_ThatCannotBeUsed(t *testing.T) {
 			useSandbox(t, path)
 			for _, args := range stateCommandLines {
 				code, out, errOut := runLimited(t, args...)
-				if code != exitFailed && !(code == exitUsage && args[0] == "check") {
-					t.Errorf("%v: exit code %d\n%s%s", args, code, out, errOut)
+				if code != tt.code {
+					t.Errorf("%v: exit code %d, want %d\n%s%s", args, code, tt.code, out, errOut)
 				}
 				for _, want := range append(tt.says, path) {
 					if !strings.Contains(out+errOut, want) {
@@ -122,12 +123,9 @@ func TestState_PathThatCannotBe(t *testing.T) {
 				want := tt.others
 				if args[0] == "serve" || args[0] == "check" {
 					want = tt.serve
-					if code != exitUsage {
-						t.Errorf("%v: exit code %d", args, code)
-					}
 				}
-				if code == exitOK || !strings.Contains(out+errOut, want) || strings.Contains(out+errOut, "goroutine") {
-					t.Errorf("%v: exit code %d, want %q\n%s%s", args, code, want, out, errOut)
+				if code != exitUsage || !strings.Contains(out+errOut, want) || strings.Contains(out+errOut, "goroutine") {
+					t.Errorf("%v: exit code %d, want 2 and %q\n%s%s", args, code, want, out, errOut)
 				}
 			}
 		})

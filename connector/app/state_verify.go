@@ -2,11 +2,9 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
-	"crmsync/state"
 	"crmsync/state/bolt"
 )
 
@@ -31,7 +29,7 @@ func (*verifyCommand) Help() string {
 	return `Looks for damage: every page of the file, and everything that must hold between its entries, such as counts that add up.
 It works on a running connector, a stopped one and a backup, and changes nothing.
 
-Exit codes: 0 sound, 1 damaged; every finding says what to do.
+Exit codes: 0 sound, 1 damaged, 2 there is no state of crmsync at that path.
 
 Examples:
   crmsync state verify
@@ -97,16 +95,7 @@ type verifyAloneCommand struct {
 // Run prints a verifyAnswer.
 func (c *verifyAloneCommand) Run(s *session) error {
 	if err := limitMemory(c.File); err != nil {
-		return err
+		return printJSON(s.stdout, newVerifyAnswer(nil, err))
 	}
-	findings, err := bolt.VerifyFile(s.ctx, c.File)
-	err = unanswered(err)
-	if unusable, ok := errors.AsType[*bolt.FileError](err); ok {
-		findings, err = []state.Finding{{Code: codeDamaged, Message: unusable.Error()}}, nil
-	}
-	answer := verifyAnswer{verifyView: newVerifyView(findings)}
-	if err != nil {
-		answer.Error = err.Error()
-	}
-	return printJSON(s.stdout, answer)
+	return printJSON(s.stdout, newVerifyAnswer(bolt.VerifyFile(s.ctx, c.File)))
 }

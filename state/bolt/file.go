@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -75,14 +76,12 @@ func foreign(path string) error {
 // prepare creates the file, or checks that bbolt can map it: a file that is
 // shorter than its pages say would kill the process with a memory fault.
 func prepare(path string, o Options) error {
-	info, err := os.Stat(path)
+	_, err := Stat(path)
 	switch {
-	case errors.Is(err, os.ErrNotExist) && !o.ReadOnly && !o.existing:
+	case errors.Is(err, fs.ErrNotExist) && !o.ReadOnly && !o.existing:
 		return create(path)
 	case err != nil:
-		return refused(path, path, err)
-	case !info.Mode().IsRegular(): // to open a pipe would wait for its other end
-		return notRegular(path, info.IsDir())
+		return err
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -90,6 +89,19 @@ func prepare(path string, o Options) error {
 	}
 	defer f.Close()
 	return inspect(path, f)
+}
+
+// Stat is [os.Stat] of a state file: it fails with a [*FileError] also for what
+// is not a file.
+func Stat(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, refused(path, path, err)
+	case !info.Mode().IsRegular(): // to open a pipe would wait for its other end
+		return nil, notRegular(path, info.IsDir())
+	}
+	return info, nil
 }
 
 // create makes an empty state under a temporary name and then links it into
