@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,8 @@ const maxAnswer = 256 << 20
 // handler in this process that stands on the stopped file.
 type client struct {
 	http    *http.Client
-	running bool // a connector answers
+	running bool   // a connector answers
+	pulse   *pulse // of it
 	close   func() error
 }
 
@@ -109,8 +111,10 @@ func (c *client) do(ctx context.Context, method, target string, body io.Reader, 
 
 // ask returns an answer that is a success; the caller closes its body.
 func (c *client) ask(ctx context.Context, method, target string, body io.Reader) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://crmsync"+target, body)
+	watched, stop := c.pulse.watch(ctx)
+	req, err := http.NewRequestWithContext(watched, method, "http://crmsync"+target, body)
 	if err != nil {
+		stop()
 		return nil, fmt.Errorf("build request: %w", err)
 	}
 	if body != nil {
@@ -118,8 +122,11 @@ func (c *client) ask(ctx context.Context, method, target string, body io.Reader)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the connector: %w", err)
+		cause := context.Cause(watched)
+		stop()
+		return nil, fmt.Errorf("ask the connector: %w", cmp.Or(cause, err))
 	}
+	resp.Body = &watchedBody{resp.Body, watched, stop}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
 		return nil, answerError(resp.StatusCode, json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)))

@@ -67,13 +67,18 @@ func dialConnector(ctx context.Context, statePath string) (*client, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("the socket %s of the connector may not be opened: run this as the user of the connector", socket)
 	case errors.Is(err, syscall.EAGAIN) || errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the connector does not answer on %s: %w", socket, err)
+		return nil, (&pulse{state: statePath, socket: socket}).silent()
 	case err != nil: // no socket, or one left behind by a kill
 		return nil, ctx.Err()
 	}
 	conn.Close()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}
-	return &client{http: &http.Client{Transport: transport}, running: true}, nil
+	c := &client{http: &http.Client{Transport: transport}, running: true}
+	c.pulse = &pulse{http: c.http, state: statePath, socket: socket}
+	if err := c.pulse.check(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
 }
 
 // stateInfo looks whether there is a state file.
