@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"crmsync/crm"
 	"crmsync/state"
 )
 
@@ -61,7 +62,11 @@ func eventCells(entry json.RawMessage) ([]string, error) {
 		}
 	}
 	for _, r := range e.Records {
-		records = append(records, r.Object+" "+recordFate(r))
+		record := r.Object + " " + recordFate(r)
+		if r.Action == string(crm.Archived) && r.RemoteID != "" { // nothing else leads to it any more
+			record += " " + r.RemoteID
+		}
+		records = append(records, record)
 		if r.Note != "" {
 			notes = append(notes, r.Note)
 		}

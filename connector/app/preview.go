@@ -26,7 +26,7 @@ type previewCommand struct {
 	stateFlags
 	Files []string `arg:"" optional:"" name:"file" help:"Files with one event each, as JSON; - reads standard input."`
 	Event string   `placeholder:"ID" help:"A stored event, by event or message id."`
-	Last  int      `placeholder:"N" help:"The N events received last."`
+	Last  count    `placeholder:"N" help:"The N events received last."`
 }
 
 // Help implements kong.HelpProvider.
@@ -62,7 +62,7 @@ func (c *previewCommand) Run(s *session) error {
 	}
 	p, err := preview(s.ctx, cfg, book, events)
 	if err != nil {
-		return err
+		return s.tell(cfg, err)
 	}
 	if c.JSON {
 		return printJSON(s.stdout, p)
@@ -81,7 +81,7 @@ func (c *previewCommand) check() error {
 	switch {
 	case sources != 1:
 		return usage(errors.New("say what to preview, one of: event files, --event ID, --last N"))
-	case c.Last < 0 || c.Last > maxPreview || len(c.Files) > maxPreview:
+	case c.Last > maxPreview || len(c.Files) > maxPreview:
 		return usage(fmt.Errorf("a preview takes 1 to %d events", maxPreview))
 	}
 	return nil
@@ -173,11 +173,10 @@ func preview(ctx context.Context, cfg *config.Config, b *book, events []state.Ev
 	if err := b.fits(ctx, client); err != nil {
 		return p, err
 	}
-	p, err = connector.PreviewEvents(ctx, deliveryOptions(cfg, b, client, mapper), events)
-	if e, refused := errors.AsType[*crm.Error](err); refused {
-		return p, fmt.Errorf("read from %s: %w", cfg.CRM, e)
+	if err := client.Ping(ctx); err != nil { // says more than events that are held back by it
+		return p, err
 	}
-	return p, err
+	return connector.PreviewEvents(ctx, deliveryOptions(cfg, b, client, mapper), events)
 }
 
 // deliveryOptions are what a dispatcher needs of a configuration.

@@ -41,8 +41,23 @@ func printPreview(w io.Writer, p connector.Preview) error {
 		}
 		fmt.Fprintln(w)
 	}
-	_, err := fmt.Fprintln(w, previewSummary(p))
+	counts := recordCounts(p)
+	if counts[string(crm.Unchanged)] > 0 {
+		fmt.Fprintln(w, "Unchanged is what comes out as crmsync last sent it: the CRM is not asked whether somebody edited it since;\ncrmsync replay ID --force writes it again.")
+	}
+	_, err := fmt.Fprintln(w, previewSummary(p, counts))
 	return err
+}
+
+// recordCounts counts the records of the events by action.
+func recordCounts(p connector.Preview) map[string]int {
+	counts := map[string]int{}
+	for _, e := range p.Events {
+		for _, r := range e.Records {
+			counts[r.Action]++
+		}
+	}
+	return counts
 }
 
 // endText says how an event would end.
@@ -131,13 +146,7 @@ func printEventNotes(w io.Writer, e connector.EventPreview) {
 	}
 }
 
-func previewSummary(p connector.Preview) string {
-	counts := map[string]int{}
-	for _, e := range p.Events {
-		for _, r := range e.Records {
-			counts[r.Action]++
-		}
-	}
+func previewSummary(p connector.Preview, counts map[string]int) string {
 	var parts []string
 	for _, action := range slices.Sorted(maps.Keys(counts)) {
 		if action != "" {
