@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"crmsync/state"
 )
@@ -55,6 +56,12 @@ func printExplain(w io.Writer, v explainView) error {
 	}
 	t.row("status", statusText(v))
 	for _, r := range v.Records {
+		if r.Error == v.Error {
+			r.Error = "" // told with the status
+		}
+		if strings.Contains(v.Error+r.Error, r.RequestID) {
+			r.RequestID = "" // the error names it
+		}
 		t.row("record", recordText(r))
 	}
 	if err := t.flush(); err != nil {

@@ -39,6 +39,8 @@ type healthView struct {
 	Ready  bool                `json:"ready"`
 	Reason string              `json:"reason"`
 	CRM    *connector.CRMState `json:"crm"` // null unless asked for
+
+	byHand bool // a person paused it: the reason says how it ends
 }
 
 // Run fails when the connector is not ready.
@@ -73,6 +75,8 @@ func (v healthView) text() string {
 	switch {
 	case !v.Ready:
 		return v.Reason
+	case v.byHand:
+		return "writing is " + printable(v.CRM.Reason)
 	case !v.well():
 		return "the CRM is paused: " + printable(v.CRM.Reason) + "; run crmsync check"
 	}
@@ -106,7 +110,7 @@ func (c *healthCommand) ask(ctx context.Context) (healthView, error) {
 	}
 	var status statusView
 	err = client.get(ctx, "/api/v1/status", nil, &status)
-	v.CRM = &status.CRM
+	v.CRM, v.byHand = &status.CRM, status.PausedByHandSince != nil
 	return v, err
 }
 

@@ -147,8 +147,8 @@ func TestEndToEnd_PausedByHand(t *testing.T) {
 	if code, out := p.run("status"); code != 1 || !strings.Contains(out, "crmsync resume") {
 		t.Errorf("status: exit code %d\n%s", code, out)
 	}
-	if code, _ := p.run("health", "--crm"); code != 1 {
-		t.Errorf("health --crm: exit code %d", code)
+	if code, out := p.run("health", "--crm"); code != 1 || !strings.Contains(out, "writing is paused by hand") || !strings.Contains(out, "crmsync resume") || strings.Contains(out, "check") {
+		t.Errorf("health --crm: exit code %d\n%s", code, out)
 	}
 	p.mustRun("health")
 	if s.CRM.State != connector.StatePaused || s.Pending != 1 {

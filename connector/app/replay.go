@@ -73,9 +73,20 @@ func printReplay(w io.Writer, r state.RequeueResult, running bool) error {
 		{r.Unknown, "not known: crmsync events lists what is"},
 	} {
 		if len(part.ids) > 0 {
-			text += fmt.Sprintf("\n%s: %s", part.text, printable(strings.Join(part.ids, " ")))
+			text += "\n" + part.text + ": " + idsText(part.ids)
 		}
 	}
 	_, err := fmt.Fprintln(w, text)
 	return err
+}
+
+// maxIDs is how many ids people get to see; --json has all of them.
+const maxIDs = 10
+
+// idsText lists the first ids of many, and says how many there are.
+func idsText(ids []string) string {
+	if len(ids) <= maxIDs {
+		return printable(strings.Join(ids, " "))
+	}
+	return fmt.Sprintf("%s, the first %d: %s …", plural(len(ids), "event"), maxIDs, printable(strings.Join(ids[:maxIDs], " ")))
 }
