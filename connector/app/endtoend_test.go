@@ -38,6 +38,7 @@ type connectorProcess struct {
 	cmd   *exec.Cmd
 	log   *lockedBuffer
 	ended chan error
+	where func(line []string) []string // the command line that runs line elsewhere; nil for here
 }
 
 type lockedBuffer struct {
@@ -81,7 +82,11 @@ func newConnector(t *testing.T, crmURL string, env ...string) *connectorProcess 
 }
 
 func (p *connectorProcess) command(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(p.t.Context(), "crmsync", args...)
+	line := append([]string{"crmsync"}, args...)
+	if p.where != nil {
+		line = p.where(line)
+	}
+	cmd := exec.CommandContext(p.t.Context(), line[0], line[1:]...)
 	cmd.Env, cmd.Dir = p.env, p.dir
 	return cmd
 }
