@@ -2,6 +2,7 @@ package crm
 
 import (
 	"crypto/x509"
+	"net/url"
 	"time"
 )
 
@@ -13,6 +14,11 @@ type Common struct {
 	BatchSize      int            // records per request; 0 means the CRM's maximum
 	RootCAs        *x509.CertPool // authorities to trust; nil means the system's
 	UserAgent      string         // sent with every request
+
+	// Proxy returns the proxy for requests with TLS to the URL, nil for none. Its
+	// error keeps the request from being sent, and shows no login. A nil Proxy
+	// stands for no proxies.
+	Proxy func(*url.URL) (*url.URL, error)
 
 	// Observe is called after every request, also those that are repeated.
 	// The op names what we were doing, such as "upsert contacts"; the outcome

@@ -104,7 +104,6 @@ func Load(o LoadOptions) (*Config, error) {
 	}
 	l.load()
 	l.unknown()
-	l.checkProxy()
 	if o.Only != nil {
 		l.problems = l.problems.about(o.Only)
 	}

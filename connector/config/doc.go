@@ -14,7 +14,8 @@
 //   - A CRMSYNC_ variable that nobody reads is a problem, with the nearest valid
 //     name. The variables that Kubernetes injects for services are ignored, and
 //     those of a CRM that is not the chosen one are a warning.
-//   - HTTPS_PROXY is looked at as well, because a bad one stops every request.
+//   - HTTPS_PROXY and NO_PROXY are read as well. With a bad proxy no request is
+//     sent: it must not go past the proxy.
 //   - Every problem says what to do about it.
 //   - Every secret X can be read from the file that X_FILE names.
 //   - An empty value counts as unset, except CRMSYNC_MAP_<OBJECT>_<field>, where

@@ -43,7 +43,7 @@ func (v *value) name() string {
 // loader collects a Config and what is wrong with it.
 type loader struct {
 	LoadOptions
-	env      map[string]string // the CRMSYNC_ part of the environment
+	env      map[string]string // the part of the environment that concerns us
 	in       input
 	cfg      *Config
 	problems Errors
@@ -68,7 +68,9 @@ var serviceLink = regexp.MustCompile(`^CRMSYNC_(.+_)?(SERVICE_HOST|SERVICE_PORT(
 func environ() map[string]string {
 	env := map[string]string{}
 	for _, e := range os.Environ() {
-		if name, text, _ := strings.Cut(e, "="); strings.HasPrefix(name, prefix) && !serviceLink.MatchString(name) {
+		name, text, _ := strings.Cut(e, "=")
+		ours := strings.HasPrefix(name, prefix) && !serviceLink.MatchString(name)
+		if ours || slices.Contains(proxyVariables, name) || slices.Contains(unproxied, name) {
 			env[name] = text
 		}
 	}

@@ -45,6 +45,7 @@ func (l *loader) parse() {
 	c.Common.RequestTimeout = l.duration(&in.RequestTimeout, 1, maxRequestTimeout)
 	c.Common.RateLimit = l.rateLimit(&in.RateLimit)
 	c.Common.RootCAs = l.rootCAs(&in.TLSCa)
+	c.Common.Proxy = l.proxy()
 	c.DryRun = l.boolean(&in.DryRun)
 	c.SettleTime = l.duration(&in.SettleTime, 1, maxDuration)
 	if c.SettleTime > 0 && c.SettleTime < c.Common.RequestTimeout {

@@ -19,7 +19,7 @@ func (l *loader) unknown() {
 		_, _, isField := cutFieldVariable(name)
 		unset := l.env[name] == "" && !strings.HasPrefix(name, mapPrefix)
 		_, isOther := l.otherCRM(name)
-		if isField || unset || isOther || slices.Contains(known, name) {
+		if isField || unset || isOther || !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
 			continue
 		}
 		remedy := "crmsync config --example lists the variables"

@@ -15,7 +15,8 @@
 //   - No error holds a URL, a secret or an e-mail address.
 //   - Access tokens that a CRM issues ([Options].Issue) are kept fresh here. A
 //     401 costs one new token and one repetition.
-//   - HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR mean what they mean
+//   - Requests with TLS go through the proxy of [crm.Common]; when it cannot say
+//     which, nothing is sent. SSL_CERT_FILE and SSL_CERT_DIR mean what they mean
 //     to every Go program. No redirect is followed: credentials stay with the
 //     host of the base URL.
 //

@@ -9,23 +9,22 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"crmsync/crm"
 )
 
-// Errors that say what to change. Those of net/http quote a proxy's address with
-// its password.
-var (
-	errProxyAddress = errors.New("HTTPS_PROXY is not the URL of a proxy; what is special in its user or password must be percent-encoded")
-	errProxyLogin   = errors.New("the proxy refuses us (HTTP 407): check the user and the password in HTTPS_PROXY")
-)
+// errProxyLogin says what to change. The error of net/http quotes the proxy's
+// address with its password.
+var errProxyLogin = errors.New("the proxy refuses us (HTTP 407): check the user and the password in HTTPS_PROXY")
+
+// errNoProxy is the reason of a request that is not sent, for want of a proxy.
+type errNoProxy struct{ error }
 
 func newNetwork(o crm.Common) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                  proxy,
+		Proxy:                  proxyOf(o),
 		OnProxyConnectResponse: checkProxy,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
@@ -37,19 +36,19 @@ func newNetwork(o crm.Common) *http.Transport {
 	}
 }
 
-// proxy is that of HTTPS_PROXY unless NO_PROXY names the host. A request without
-// TLS goes directly: a proxy could read its credentials.
-func proxy(r *http.Request) (*url.URL, error) {
-	if r.URL.Scheme != "https" {
-		return nil, nil
+// proxyOf asks for the proxy of each request. One without TLS goes directly: a
+// proxy could read its credentials.
+func proxyOf(o crm.Common) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (*url.URL, error) {
+		if r.URL.Scheme != "https" || o.Proxy == nil {
+			return nil, nil
+		}
+		u, err := o.Proxy(r.URL)
+		if err != nil {
+			return nil, errNoProxy{err}
+		}
+		return u, nil
 	}
-	u, err := http.ProxyFromEnvironment(r)
-	// A password with a # makes the rest of the address a fragment or, once
-	// http:// was put in front of it, a path.
-	if err != nil || u != nil && (strings.Trim(u.Path, "/") != "" || u.Fragment != "" || u.RawQuery != "") {
-		return nil, errProxyAddress
-	}
-	return u, nil
 }
 
 // checkProxy says why there is no connection to the CRM, without quoting the
@@ -79,7 +78,7 @@ func isBlip(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return false
 	}
-	if errors.Is(err, errProxyAddress) || errors.Is(err, errProxyLogin) {
+	if _, ok := errors.AsType[errNoProxy](err); ok || errors.Is(err, errProxyLogin) {
 		return false
 	}
 	timeout, ok := errors.AsType[net.Error](err)

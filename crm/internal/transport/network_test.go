@@ -3,7 +3,6 @@ package transport
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,12 +11,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -163,6 +164,7 @@ type connectProxy struct {
 	target string
 	login  string // user:password that it wants, "" for none
 	status int    // answered instead of connecting, 0 for none
+	closed bool   // nobody listens
 
 	mu   sync.Mutex
 	seen []string // hosts
@@ -204,39 +206,25 @@ func (p *connectProxy) hosts() string {
 	return strings.Join(slices.Compact(p.seen), ", ")
 }
 
-// net/http reads the environment once in a process, so that these requests are
-// made in processes of their own.
-func TestEnvironment(t *testing.T) {
+func TestProxy(t *testing.T) {
 	private := newAuthority(t)
 	crmServer := private.serve(t, "crm.example", time.Now().Add(time.Hour))
-	local := private.serve(t, "127.0.0.1", time.Now().Add(time.Hour))
-	// The address of this machine that proxies are not left out for by themselves.
-	direct := "https://0.0.0.0:" + port(t, private.serve(t, "0.0.0.0", time.Now().Add(time.Hour)))
-	ca := private.file(t)
-	const login, wrong = "jonas:s3cr3t-proxy", "jonas:wr0ng-proxy"
+	const login, wrong = "jonas:s3cr3t-proxy@", "jonas:wr0ng-proxy@"
 	for name, test := range map[string]struct {
-		env   []string // ADDRESS stands for the address of the proxy
+		login string // in the address of the proxy
 		base  string
 		proxy *connectProxy // nil is one that connects everybody
-		ca    bool          // hand over the authority as CRMSYNC_TLS_CA does
-		want  string        // in the output
+		ca    bool          // trust the authority
+		want  string        // in the answer or the error
 		asked string        // of the proxy
 	}{
-		"proxy without login": {env: []string{"HTTPS_PROXY=http://ADDRESS"}, ca: true, want: "hello", asked: "CONNECT crm.example:443"},
-		"proxy with login": {env: []string{"HTTPS_PROXY=http://" + login + "@ADDRESS"}, proxy: &connectProxy{login: login},
-			ca: true, want: "hello", asked: "CONNECT crm.example:443"},
-		"proxy that refuses the login": {env: []string{"HTTPS_PROXY=http://" + wrong + "@ADDRESS"}, proxy: &connectProxy{login: login},
-			ca: true, want: "check the user and the password in HTTPS_PROXY", asked: "CONNECT crm.example:443"},
-		"proxy that refuses the host": {env: []string{"HTTPS_PROXY=http://" + login + "@ADDRESS"}, proxy: &connectProxy{status: 403},
-			ca: true, want: "does not connect us to the CRM (HTTP 403)", asked: "CONNECT crm.example:443"},
-		"proxy that nobody is":          {env: []string{"HTTPS_PROXY=http://" + login + "@127.0.0.1:1"}, ca: true, want: "connection refused"},
-		"address that is none":          {env: []string{"HTTPS_PROXY=http://jonas:s3cr3t-proxy#1@ADDRESS"}, ca: true, want: "HTTPS_PROXY is not the URL of a proxy"},
-		"address with a short password": {env: []string{"HTTPS_PROXY=http://jonas:12#s3cr3t@ADDRESS"}, ca: true, want: "HTTPS_PROXY is not the URL of a proxy"},
-		"host without proxy":            {env: []string{"HTTPS_PROXY=http://ADDRESS", "NO_PROXY=other.example,0.0.0.0"}, base: direct, ca: true, want: "hello"},
-		"not for http":                  {env: []string{"HTTP_PROXY=http://ADDRESS", "HTTPS_PROXY=http://ADDRESS"}, base: "http://0.0.0.0:1", want: "connection refused"},
-		"authority through the proxy":   {env: []string{"HTTPS_PROXY=http://ADDRESS"}, want: "CRMSYNC_TLS_CA", asked: "CONNECT crm.example:443"},
-		"authority of the system":       {env: []string{"SSL_CERT_FILE=" + ca}, base: local.URL, want: "hello"},
-		"authority nobody knows":        {base: local.URL, want: "CRMSYNC_TLS_CA"},
+		"without login":     {ca: true, want: "hello", asked: "CONNECT crm.example:443"},
+		"with login":        {login: login, proxy: &connectProxy{login: "jonas:s3cr3t-proxy"}, ca: true, want: "hello", asked: "CONNECT crm.example:443"},
+		"refuses the login": {login: wrong, proxy: &connectProxy{login: "jonas:s3cr3t-proxy"}, ca: true, want: "check the user and the password in HTTPS_PROXY", asked: "CONNECT crm.example:443"},
+		"refuses the host":  {login: login, proxy: &connectProxy{status: 403}, ca: true, want: "does not connect us to the CRM (HTTP 403)", asked: "CONNECT crm.example:443"},
+		"is not for http":   {base: "http://127.0.0.1:1", want: "connection refused"},
+		"unknown authority": {want: "CRMSYNC_TLS_CA", asked: "CONNECT crm.example:443"},
+		"nobody listens":    {login: login, proxy: &connectProxy{closed: true}, ca: true, want: "connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -244,24 +232,65 @@ func TestEnvironment(t *testing.T) {
 			proxy.target = crmServer.Listener.Addr().String()
 			server := httptest.NewServer(proxy)
 			defer server.Close()
-			env := []string{"TEST_BASE_URL=https://crm.example"}
-			if test.base != "" {
-				env = []string{"TEST_BASE_URL=" + test.base}
+			if proxy.closed {
+				server.Close()
 			}
+			common := crm.Common{Proxy: func(*url.URL) (*url.URL, error) {
+				return url.Parse("http://" + test.login + server.Listener.Addr().String())
+			}}
 			if test.ca {
-				env = append(env, "TEST_CA="+ca)
+				common.RootCAs = private.pool()
 			}
-			for _, e := range test.env {
-				env = append(env, strings.Replace(e, "ADDRESS", strings.TrimPrefix(server.URL, "http://"), 1))
-			}
-			out := inProcess(t, env)
+			out := request(t, cmp.Or(test.base, "https://crm.example"), common)
 			if !strings.Contains(out, test.want) || proxy.hosts() != test.asked {
 				t.Errorf("got %s\nwant %q; the proxy was asked for %q, want %q", out, test.want, proxy.hosts(), test.asked)
 			}
-			for _, private := range []string{"jonas", "s3cr3t", "wr0ng", "proxy#1"} {
+			for _, private := range []string{"jonas", "s3cr3t", "wr0ng"} {
 				if strings.Contains(out, private) {
 					t.Errorf("%s shows %s", out, private)
 				}
+			}
+		})
+	}
+}
+
+// A request that must not go directly is not sent when nobody knows the proxy.
+func TestProxy_NotKnown(t *testing.T) {
+	private := newAuthority(t)
+	server, attempts := private.serve(t, "127.0.0.1", time.Now().Add(time.Hour)), 0
+	_, err := newClient(t, Options{BaseURL: server.URL, Common: crm.Common{
+		RootCAs: private.pool(),
+		Proxy:   func(*url.URL) (*url.URL, error) { return nil, errors.New("HTTPS_PROXY is bad") },
+		Observe: func(string, string, time.Duration) { attempts++ },
+	}}).Do(t.Context(), get("/x"))
+	wantUnavailable(t, err)
+	if !strings.Contains(err.Error(), "HTTPS_PROXY is bad") || attempts != 1 {
+		t.Errorf("got %v after %d attempts", err, attempts)
+	}
+}
+
+// The authorities of the system are read once in a process, so that these
+// requests are made in processes of their own. The proxy of the environment is
+// for whoever fills in crm.Common: here it means nothing.
+func TestEnvironment(t *testing.T) {
+	private := newAuthority(t)
+	local := private.serve(t, "127.0.0.1", time.Now().Add(time.Hour))
+	// The address of this machine that proxies are not left out for by themselves.
+	anywhere := "https://0.0.0.0:" + port(t, private.serve(t, "0.0.0.0", time.Now().Add(time.Hour)))
+	ca := "SSL_CERT_FILE=" + private.file(t)
+	for name, test := range map[string]struct {
+		base string
+		env  []string
+		want string // in the output
+	}{
+		"authority of the system": {local.URL, []string{ca}, "hello"},
+		"authority nobody knows":  {local.URL, nil, "CRMSYNC_TLS_CA"},
+		"proxy":                   {anywhere, []string{ca, "HTTPS_PROXY=http://127.0.0.1:1"}, "hello"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if out := inProcess(t, append(test.env, "TEST_BASE_URL="+test.base)); !strings.Contains(out, test.want) {
+				t.Errorf("got %s\nwant %q", out, test.want)
 			}
 		})
 	}
@@ -295,21 +324,18 @@ func TestInProcess(t *testing.T) {
 	if os.Getenv("TEST_IN_PROCESS") == "" {
 		return
 	}
-	common := crm.Common{RequestTimeout: 20 * time.Second}
-	if file := os.Getenv("TEST_CA"); file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		common.RootCAs = x509.NewCertPool()
-		common.RootCAs.AppendCertsFromPEM(text)
-	}
+	_, _ = io.WriteString(os.Stdout, request(t, os.Getenv("TEST_BASE_URL"), crm.Common{}))
+}
+
+// request makes one request and returns the answer or the error.
+func request(t *testing.T, base string, common crm.Common) string {
+	t.Helper()
 	r := get("/x")
 	r.Repeatable = false
-	resp, err := newClient(t, Options{BaseURL: os.Getenv("TEST_BASE_URL"), Common: common}).Do(context.Background(), r)
+	common.RequestTimeout = 20 * time.Second
+	resp, err := newClient(t, Options{BaseURL: base, Common: common}).Do(t.Context(), r)
 	if err != nil {
-		_, _ = io.WriteString(os.Stdout, err.Error())
-		return
+		return err.Error()
 	}
-	_, _ = os.Stdout.Write(resp.Body)
+	return string(resp.Body)
 }
