@@ -52,54 +52,6 @@ func TestDispatcher_NothingIsSentForWhatIsUnchanged(t *testing.T) {
 	}
 }
 
-// Six events of one user, a call among them, leave one state in every order,
-// whether they arrive one by one or all at once.
-func TestI5_AnyOrderGivesOneState(t *testing.T) {
-	events := func(u string) []string {
-		return []string{
-			userEvent(u+"-created", "created", u, 1, "First", u+"@sales.example"),
-			userEvent(u+"-updated", "updated", u, 10, "Second", u+"@sales.example"),
-			userEvent(u+"-deleted", "deleted", u, 12, "Third", u+"@sales.example"),
-			userEvent(u+"-late", "updated", u, 11, "Late", u+"@sales.example"),
-			userEvent(u+"-again", "created", u, 2, "Again", u+"@sales.example"),
-			callEvent(u+"-call", u+"-c", u, 20, "Call"),
-		}
-	}
-	orders := permutations(6)
-	for _, at := range []string{"one by one", "at once"} {
-		t.Run(at, func(t *testing.T) {
-			w := newWorld(t, nil)
-			w.deliver(orgEvent("o", "updated", "o1", 1, "Bright"))
-			for step := range 6 {
-				var bodies []string
-				for i, order := range orders {
-					bodies = append(bodies, events(fmt.Sprintf("u%d", i))[order[step]])
-				}
-				w.accept(bodies...)
-				if at == "one by one" {
-					w.settle()
-				}
-			}
-			w.settle()
-			var want []string
-			for i := range orders {
-				u := fmt.Sprintf("u%d", i)
-				want = append(want,
-					fmt.Sprintf("contact %s map[deleted:true email:%s@sales.example name:Third role:rep]", u, u),
-					fmt.Sprintf("activity %s-c map[at:1999-11-02T08:00:20.000Z title:Call]", u),
-					fmt.Sprintf("activity %s-c -> contact %s", u, u), fmt.Sprintf("activity %s-c -> company o1", u),
-					fmt.Sprintf("contact %s -> company o1", u))
-			}
-			want = append(want, "company o1 map[deleted:false name:Bright]")
-			slices.Sort(want)
-			w.want(want...)
-			if s := w.stats(); s.Counts[state.Dead]+s.Counts[state.Pending] != 0 || s.WaitingLinks != 0 {
-				t.Errorf("stats %+v", s)
-			}
-		})
-	}
-}
-
 func permutations(n int) [][]int {
 	if n == 0 {
 		return [][]int{nil}
