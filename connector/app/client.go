@@ -92,7 +92,7 @@ func (c *client) download(ctx context.Context, path string, w io.Writer) error {
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(w, resp.Body); err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("copy the answer: %w", err)
 	}
 	return nil
 }

@@ -16,11 +16,20 @@ import (
 type backupCommand struct {
 	State string `placeholder:"FILE" help:"State file of a running or stopped connector (default: CRMSYNC_STATE)."`
 	To    string `arg:"" name:"file" help:"Where to write the copy; it must not exist yet."`
+	JSON  bool   `help:"Print JSON."`
+}
+
+// backupView is the JSON of state backup.
+type backupView struct {
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"`
+	OK    bool   `json:"ok"` // the copy is sound: others are not kept
 }
 
 // Help implements kong.HelpProvider.
 func (*backupCommand) Help() string {
 	return `The copy is consistent while the connector runs, is verified before it gets its name, and is a state file of its own.
+What a backup that was killed left beside it, the next one there removes.
 
 Examples:
   crmsync state backup /var/backups/crmsync.db
@@ -40,6 +49,9 @@ func (c *backupCommand) Run(s *session) error {
 	if err != nil {
 		return fmt.Errorf("back up %s: %w", path, err)
 	}
+	if c.JSON {
+		return printJSON(s.stdout, backupView{File: c.To, Bytes: size, OK: true})
+	}
 	_, err = fmt.Fprintf(s.stdout, "%s: %d bytes, verified.\n", c.To, size)
 	return err
 }
@@ -58,12 +70,14 @@ func mustNotExist(path string) error {
 // saveCopy verifies what write gives and then names it. Until then it has another
 // name, so that a backup job that dies leaves nothing that looks like a backup.
 func saveCopy(ctx context.Context, to string, write func(io.Writer) error) (size int64, err error) {
-	dir, err := os.MkdirTemp(filepath.Dir(to), ".crmsync-backup-")
+	parent := filepath.Dir(to)
+	defer func() { err = noCopy(parent, err) }()
+	dir, err := newBackupDir(parent)
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir) // with what verifying leaves beside the copy
-	part := filepath.Join(dir, filepath.Base(to))
+	defer dir.remove() // with what verifying leaves beside the copy
+	part := filepath.Join(dir.path, filepath.Base(to))
 	if size, err = writeCopy(part, write); err != nil {
 		return 0, err
 	}
@@ -78,7 +92,7 @@ func saveCopy(ctx context.Context, to string, write func(io.Writer) error) (size
 	if err := place(part, to); err != nil {
 		return 0, err
 	}
-	return size, syncDir(filepath.Dir(to))
+	return size, syncDir(parent)
 }
 
 // place gives the file part the name to, unless another backup was faster.

@@ -12,6 +12,7 @@ import (
 // exportCommand writes all that the state says about events and records.
 type exportCommand struct {
 	State string `placeholder:"FILE" help:"State file of a running or stopped connector, or a backup (default: CRMSYNC_STATE)."`
+	JSON  bool   `help:"Print JSON, as without it: for uniform scripts."`
 }
 
 // Help implements kong.HelpProvider.
