@@ -11,6 +11,7 @@ func TestScrub(t *testing.T) {
 	fields := crm.Fields{
 		"email": "Jonas.Weber@sales.example", "name": "Jonas Weber", "lastname": "Weber", "role": "rep",
 		"deleted": false, "tags": []string{"Night shift", "x"}, "score": 12345.5,
+		"title": `Zoë "Z" O'Neill`, "script": "Hello Mr Mustermann, please call 0172 5550 1234 at once, thank you.",
 	}
 	for _, tt := range []struct{ name, message, want string }{
 		{"a value", `Property "name" was "Jonas Weber"`, `Property "name" was "‹name›"`},
@@ -22,12 +23,28 @@ func TestScrub(t *testing.T) {
 		{"booleans stay", `"isValid":false`, `"isValid":false`},
 		{"an address that is not mapped", "held by <mia@x.example>, ok", "held by <‹email›>, ok"},
 		{"a letter whose case changes its length", "İstanbul Jonas Weber", "İstanbul ‹name›"},
+		{"escaped for JSON", `{"v":"Zoë \"Z\" O'Neill"}`, `{"v":"‹title›"}`},
+		{"escaped for JSON in ASCII", `was Zo\u00eb \"Z\" O'Neill`, `was ‹title›`},
+		{"escaped for HTML", `was Zoë &#34;Z&#34; O&#39;Neill`, `was ‹title›`},
+		{"escaped for a query", `v=Zo%C3%AB+%22Z%22+O%27Neill&x`, `v=‹title›&x`},
+		{"escaped for a path", `/Zo%C3%AB%20%22Z%22%20O%27Neill/`, `/‹title›/`},
+		{"cut off", `"Hello Mr Muster…" is too long`, `"‹script›…" is too long`},
+		{"the middle of it", `near "please call 0172 5550 1234 at once"`, `near "‹script›"`},
+		{"an address with an escaped @", `held by mia%40x.example`, `held by ‹email›`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := scrub(tt.message, fields); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// What repeats itself is looked for once: a CRM must not keep us busy.
+func TestScrub_ofTextsThatRepeatThemselves(t *testing.T) {
+	message, value := strings.Repeat("a", 4<<10), strings.Repeat("a", 1<<20)
+	if got := scrub(message, crm.Fields{"f": value}); got != "‹f›" {
+		t.Errorf("got %.40q", got)
 	}
 }
 
