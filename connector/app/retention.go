@@ -39,8 +39,8 @@ func keepRetention(ctx context.Context, s retained, cfg *config.Config, log *slo
 		seen, start := endedIn(ctx, s), time.Now()
 		gone, err := s.Prune(ctx, outdated(cfg, start))
 		switch {
-		case ctx.Err() != nil: // the service stops
-			return nil
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // the service stops
 		case err != nil: // a full disk, most likely: /readyz and the receiver say so
 			log.Error("old events could not be removed", "error", err)
 		case gone.Events > 0 || gone.Payloads > 0 && cfg.PayloadRetention > 0:
