@@ -24,8 +24,8 @@ type checkCommand struct {
 // Help implements kong.HelpProvider.
 func (*checkCommand) Help() string {
 	return `Looks at everything that can go wrong before the first event: variables, the expressions of the mapping, the state file,
-then the CRM's credentials, its fields and the unique id field. All findings are printed in one run, each with its
-variable and what to do; nothing is written. A warning stops nothing.
+then the CRM's credentials, its fields, the unique id field and its owners. All findings are printed in one run, each with
+its variable and what to do; nothing is written. A warning stops nothing.
 
 Exit codes: 0 nothing to mend, 1 the CRM or what is in the state file is at fault, 2 the configuration is.
 

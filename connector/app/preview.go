@@ -176,7 +176,11 @@ func preview(ctx context.Context, cfg *config.Config, b *book, events []state.Ev
 	if err := client.Ping(ctx); err != nil { // says more than events that are held back by it
 		return p, err
 	}
-	return connector.PreviewEvents(ctx, deliveryOptions(cfg, b, client, mapper), events)
+	p, err = connector.PreviewEvents(ctx, deliveryOptions(cfg, b, client, mapper), events)
+	if err != nil && !errors.Is(err, connector.ErrNoPreview) {
+		err = fmt.Errorf("%w; crmsync check says what to do", err)
+	}
+	return p, err
 }
 
 // deliveryOptions are what a dispatcher needs of a configuration.

@@ -39,6 +39,14 @@ func TestPreview_OfACRMThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// What only writing would run into is for check as well.
+func TestPreview_OfACRMThatIsNotReady(t *testing.T) {
+	useHubSpot(t)
+	if code, out, errOut := run(t, "preview", "demo/user.created.json"); code != exitFailed || !strings.Contains(errOut, "crmsync_id") || !strings.Contains(errOut, "crmsync check") {
+		t.Errorf("exit code %d\n%s%s", code, out, errOut)
+	}
+}
+
 func TestPreview_TakesOneEventOrMore(t *testing.T) {
 	for _, n := range []string{"0", "-1", "some", "1001"} {
 		if code, _, errOut := run(t, "preview", "--last", n); code != exitUsage || errOut == "" {
