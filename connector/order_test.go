@@ -252,15 +252,22 @@ func (o *orders) judgeLane(l state.Lane, names []string, events []said, records 
 		case r.Status == state.Applied && (rank > best || atOnce):
 			applied++
 		case r.Status != state.Stale || by <= rank || rank > best && !atOnce:
-			o.t.Errorf("%s: %+v, after %v", s.id, r, events)
+			o.t.Errorf("%s among %v: %+v", s.id, ids(events), r)
 		case !atOnce && by != best:
 			o.t.Errorf("%s: beaten by %s, want %s", s.id, r.SupersededBy, names[best])
 		}
 		best = max(best, rank)
 	}
 	if n := o.writes[l]; n != applied || n == 0 {
-		o.t.Errorf("%s: %d writes for %d events that won, of %v", l, n, applied, events)
+		o.t.Errorf("%s: %d writes for %d events that won, of %v", l, n, applied, ids(events))
 	}
+}
+
+func ids(events []said) (all []string) {
+	for _, s := range events {
+		all = append(all, s.id)
+	}
+	return all
 }
 
 // unchanged compares the CRM with the end, and the counts.

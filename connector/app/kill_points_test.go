@@ -67,13 +67,9 @@ func (w *killWorld) duringABackup() {
 	state := filepath.Join(dir, "crmsync.db")
 	relay{"unix", filepath.Join(w.dir, "crmsync.db.sock"), func([]byte) bool { return w.passes(copied) }}.
 		serve(w.t, listen(w.t, "unix", state+".sock"))
-	parts := w.random.IntN(ballast / (4 << 10))
-	sprung := w.set(func(event string) bool {
-		if event == copied {
-			parts--
-		}
-		return parts < 0
-	})
+	var parts atomic.Int64
+	parts.Store(w.random.Int64N(ballast / (8 << 10))) // of 4 KiB at most
+	sprung := w.set(func(event string) bool { return event == copied && parts.Add(-1) < 0 })
 	code, out := w.run("state", "backup", "--state", state, filepath.Join(backups, "copy.db"))
 	w.await(sprung)
 	if left, err := os.ReadDir(backups); err != nil || len(left) > 0 || code != 1 {
@@ -114,13 +110,10 @@ func (w *killWorld) whileLinksDrain() {
 		status := w.status()
 		return status.Pending == 0 && status.WaitingLinks > len(calls)
 	})
-	skip := w.random.IntN(2) // of the requests with links of calls and of contacts
+	var skip atomic.Int64
+	skip.Store(w.random.Int64N(2)) // of the requests with links of calls and of contacts
 	sprung := w.set(func(event string) bool {
-		if !strings.HasPrefix(event, "POST associations/") {
-			return false
-		}
-		skip--
-		return skip < 0
+		return strings.HasPrefix(event, "POST associations/") && skip.Add(-1) < 0
 	})
 	sent := make(chan struct{})
 	go func() { defer close(sent); w.sendAll(org) }()

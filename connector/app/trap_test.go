@@ -29,7 +29,7 @@ type armedTrap struct {
 }
 
 // set makes the next event that when chooses kill the program; then sprung is
-// closed.
+// closed. Events may happen at the same time.
 func (tr *trap) set(when func(event string) bool) (sprung <-chan struct{}) {
 	a := &armedTrap{when, make(chan struct{})}
 	tr.armed.Store(a)
