@@ -172,6 +172,9 @@ func (r *round) finish(j *job) {
 		r.written(j, rec, &link)
 	}
 	rec.RemoteID, rec.Error = link.RemoteID, ""
+	if j.task == taskArchive {
+		rec.RemoteID = j.link.RemoteID // which one was taken away
+	}
 	if j.linkErr != nil {
 		reason := state.ReasonRefused
 		if j.gaveUp {
