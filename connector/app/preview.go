@@ -263,7 +263,8 @@ func (b *book) fits(ctx context.Context, client crm.Client) error {
 	if err := b.client.post(ctx, "/api/v1/state/memory", memoryRequest{}, &answer); err != nil {
 		return err
 	}
-	if problem := bindingProblem(answer.Binding, client.Properties(), accountOffline(client)); problem != "" {
+	account, _ := client.Account(ctx) // what it does not know it does not refuse; the reads tell why
+	if problem := bindingProblem(answer.Binding, client.Properties(), account); problem != "" {
 		return usage(fmt.Errorf("the state %s: %s", problem, bindingRemedy))
 	}
 	return nil
