@@ -79,6 +79,7 @@ func (w *killWorld) duringABackup() {
 
 // duringACompaction kills state compact, once the program itself is dead.
 func (w *killWorld) duringACompaction() {
+	<-w.sent // the ballast is there
 	w.atAnyInstant()
 	stop := watch(w.t, w.dir, func() { w.passes(changed) })
 	defer stop()
