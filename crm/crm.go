@@ -156,6 +156,31 @@ type Previewer interface {
 	Preview(ctx context.Context, object Object, records []Record) ([]Preview, error)
 }
 
+// Comparison is one field as the CRM holds it and as an Upsert would leave it.
+type Comparison struct {
+	Change
+	// OldForm and NewForm are Old and New without what the CRM itself may do to
+	// a value, such as its way to write a number: where they are equal, the
+	// values are the same. Of a field that is empty it is "".
+	OldForm, NewForm string
+}
+
+// Current is what the CRM holds of a record.
+type Current struct {
+	RemoteID string                // "" when there is no such record
+	Fields   map[string]Comparison // by field: those that were asked for and the record has a value for
+}
+
+// Comparer is implemented by clients that can read the fields of records: what
+// it takes to respect what a person wrote.
+type Comparer interface {
+	// Compare reads, with one request where the CRM allows it, the record that an
+	// Upsert of each of up to MaxBatch records would write to: that with our key
+	// or, of an Adopted one that has none yet, that with its RemoteID. With a nil
+	// error the answers are one for one.
+	Compare(ctx context.Context, object Object, records []Record, fields []string) ([]Current, error)
+}
+
 // Archiver is implemented by clients that can delete or archive records so
 // that a person can bring them back.
 type Archiver interface {

@@ -25,7 +25,8 @@ type Mapper struct {
 
 // object is what is mapped of one object.
 type object struct {
-	fields []field // by name
+	fields   []field           // by name
+	policies map[string]Policy // of fields, without Always
 }
 
 // field is a CRM field and its expression.
@@ -47,7 +48,7 @@ func New(c Config) (*Mapper, error) {
 		if !on {
 			continue
 		}
-		m.objects[o] = &object{}
+		m.objects[o] = &object{policies: map[string]Policy{}}
 		for _, name := range slices.Sorted(maps.Keys(fields)) {
 			p, failure := compiler.field(o, name, fields[name])
 			if failure != nil {
@@ -55,6 +56,9 @@ func New(c Config) (*Mapper, error) {
 				continue
 			}
 			m.objects[o].fields = append(m.objects[o].fields, field{name, p})
+			if policy := fields[name].Policy; policy != "" && policy != Always {
+				m.objects[o].policies[name] = policy
+			}
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.Filters)) {
@@ -95,6 +99,15 @@ func (m *Mapper) Expressions(o crm.Object) map[string]Expression {
 		expressions[f.name] = f.Expression
 	}
 	return expressions
+}
+
+// Policies returns the fields of an object that a person may win, by CRM field:
+// those with another policy than Always. Callers must not change it.
+func (m *Mapper) Policies(o crm.Object) map[string]Policy {
+	if m.Off(o) {
+		return nil
+	}
+	return m.objects[o].policies
 }
 
 // Variable returns the variable that configures a field, "" for a field that

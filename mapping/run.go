@@ -37,16 +37,19 @@ func newRun(m *Mapper, ev *Event, owners Owners) *run {
 // loaded again before it is believed.
 func (r *run) owner(owners Owners) func(any) (any, error) {
 	return func(v any) (any, error) {
-		email, ok, err := textArgument(v)
-		email = strings.ToLower(strings.TrimSpace(email))
-		if !ok || err != nil || email == "" || owners == nil {
+		email, _, err := textArgument(v)
+		if err != nil {
 			return nil, err
 		}
+		email = strings.ToLower(strings.TrimSpace(email))
 		if id, found := owners[email]; found {
 			return id, nil
 		}
-		if !slices.Contains(r.out.OwnerMisses, email) {
+		if owners != nil && email != "" && !slices.Contains(r.out.OwnerMisses, email) {
 			r.out.OwnerMisses = append(r.out.OwnerMisses, email)
+		}
+		if id, found := owners[""]; found { // of everybody else
+			return id, nil
 		}
 		return nil, nil
 	}

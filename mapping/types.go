@@ -65,7 +65,22 @@ const (
 type Expression struct {
 	Source   string // expr-lang/expr
 	Variable string // such as CRMSYNC_MAP_CONTACT_email, for errors
+	Policy   Policy // "" means Always
 }
+
+// Policy says who wins where a person may have written to the same field.
+type Policy string
+
+// The policies.
+const (
+	Always      Policy = "always"       // we do
+	IfEmpty     Policy = "if_empty"     // whoever wrote first: only an empty field is written
+	IfUnchanged Policy = "if_unchanged" // the person: written only while the CRM holds what we wrote last
+	OnCreate    Policy = "on_create"    // the person: written only with a new record
+)
+
+// Policies lists every policy.
+func Policies() []Policy { return []Policy{Always, IfEmpty, IfUnchanged, OnCreate} }
 
 // Config is what a Mapper is compiled from.
 type Config struct {
@@ -90,8 +105,9 @@ type ExpressionError struct {
 	Suggestion string // nearest valid name; "" without one
 }
 
-// Owners is the CRM's owner table: lower-case e-mail to owner id. nil means
-// that the CRM has no owners.
+// Owners is the CRM's owner table: lower-case e-mail to owner id. Under "" it
+// holds the owner of whoever has none, if there is one. nil means that the CRM
+// has no owners.
 type Owners map[string]string
 
 // Target is a record to link to.

@@ -80,17 +80,18 @@ type Receipt struct {
 
 // Record is what became of one record of an event.
 type Record struct {
-	Object       string `json:"object"`
-	Key          string `json:"key"`
-	RemoteID     string `json:"remote_id"`
-	Action       string `json:"action"`               // a crm.Action; "" while unsettled
-	Status       Status `json:"status"`               // Pending while unsettled
-	Reason       string `json:"reason,omitempty"`     // of a dead record
-	Error        string `json:"error"`                // scrubbed: no personal value, no secret
-	Field        string `json:"field,omitempty"`      // CRM field at fault
-	RequestID    string `json:"request_id,omitempty"` // for the CRM's support
-	Note         string `json:"note,omitempty"`       // such as email_withheld
-	SupersededBy string `json:"superseded_by"`        // event id that beat this one
+	Object       string   `json:"object"`
+	Key          string   `json:"key"`
+	RemoteID     string   `json:"remote_id"`
+	Action       string   `json:"action"`               // a crm.Action; "" while unsettled
+	Status       Status   `json:"status"`               // Pending while unsettled
+	Reason       string   `json:"reason,omitempty"`     // of a dead record
+	Error        string   `json:"error"`                // scrubbed: no personal value, no secret
+	Field        string   `json:"field,omitempty"`      // CRM field at fault
+	RequestID    string   `json:"request_id,omitempty"` // for the CRM's support
+	Note         string   `json:"note,omitempty"`       // such as email_withheld
+	Kept         []string `json:"kept,omitempty"`       // CRM fields left as a person wrote them
+	SupersededBy string   `json:"superseded_by"`        // event id that beat this one
 }
 
 // Lane returns the record's lane.
@@ -158,7 +159,17 @@ type Link struct {
 	Adopted   bool      // a person had created the record
 	Withheld  string    // CRM field that a living record of ours holds; "" usually
 	Targets   []Target  // links as wanted by the winner, and those to be removed
+	Mapping   []byte    // fingerprint of the mapping that wrote the record; nil when it is not known
+	Wrote     []Wrote   // what we wrote into fields that a person's edit wins, by field
 	UpdatedAt time.Time // last settlement
+}
+
+// Wrote remembers a value by its hash, to tell whether a person has changed it
+// since.
+type Wrote struct {
+	Field string
+	Hash  []byte // of the value last written; nil when none is known
+	Next  []byte // of one that may have been written: it was sent
 }
 
 // WaitKind says what a Waiting is waiting for.
@@ -220,6 +231,7 @@ type Settlement struct {
 type Batch struct {
 	Settlements []Settlement // also end the leases of their events
 	Links       []Link       // put; clears the in-doubt mark of its lane
+	NotCreated  []Lane       // clear the in-doubt mark: the CRM answered that it made no such record
 	Waiting     []Waiting    // add; adding twice is once; of a WaitLink the Record has a Link
 	Drained     []Waiting    // remove
 	Requeue     []Lane       // queue again the events that wrote these records

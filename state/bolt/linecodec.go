@@ -72,6 +72,7 @@ type recordBody struct {
 	RequestID    string    `cbor:"9,keyasint,omitempty"`
 	Note         string    `cbor:"10,keyasint,omitempty"`
 	SupersededBy packedID  `cbor:"11,keyasint,omitempty"`
+	Kept         []string  `cbor:"12,keyasint,omitempty"`
 }
 
 // encodeEvent returns an event as a line: everything but Seq, Body and Size.
@@ -157,7 +158,7 @@ func packRecord(r *state.Record, e *state.Event) recordBody {
 		Lane:     slices.Index(e.Lanes, r.Lane()) + 1,
 		RemoteID: r.RemoteID, Action: r.Action, Status: statusCode(r.Status), Reason: r.Reason,
 		Error: r.Error, Field: r.Field, RequestID: r.RequestID, Note: r.Note,
-		SupersededBy: packedID(r.SupersededBy),
+		SupersededBy: packedID(r.SupersededBy), Kept: r.Kept,
 	}
 	if b.Lane == 0 {
 		other := packLane(r.Lane(), e.Key)
@@ -170,7 +171,7 @@ func unpackRecords(e *state.Event, records []recordBody) error {
 	for _, b := range records {
 		r := state.Record{
 			RemoteID: b.RemoteID, Action: b.Action, Reason: b.Reason, Error: b.Error, Field: b.Field,
-			RequestID: b.RequestID, Note: b.Note, SupersededBy: string(b.SupersededBy),
+			RequestID: b.RequestID, Note: b.Note, SupersededBy: string(b.SupersededBy), Kept: b.Kept,
 		}
 		lane, err := b.lane(e)
 		if err != nil {

@@ -21,6 +21,15 @@ type linkBody struct {
 	Withheld  string       `cbor:"10,keyasint,omitempty"`
 	Targets   []targetBody `cbor:"11,keyasint,omitempty"`
 	UpdatedAt packedTime   `cbor:"12,keyasint,omitempty"`
+	Wrote     []wroteBody  `cbor:"13,keyasint,omitempty"`
+	Mapping   []byte       `cbor:"14,keyasint,omitempty"`
+}
+
+// wroteBody is a state.Wrote.
+type wroteBody struct {
+	Field string `cbor:"1,keyasint"`
+	Hash  []byte `cbor:"2,keyasint,omitempty"`
+	Next  []byte `cbor:"3,keyasint,omitempty"`
 }
 
 // targetBody is a state.Target.
@@ -34,10 +43,13 @@ func encodeLink(l *state.Link) ([]byte, error) {
 	b := linkBody{
 		RemoteID: l.RemoteID, Source: l.Version.Source, At: packedTime(l.Version.At), Rank: l.Version.Rank,
 		EventID: packedID(l.Version.EventID), Hash: l.Hash, Deleted: l.Deleted, Gone: l.Gone, Adopted: l.Adopted,
-		Withheld: l.Withheld, UpdatedAt: packedTime(l.UpdatedAt),
+		Withheld: l.Withheld, UpdatedAt: packedTime(l.UpdatedAt), Mapping: l.Mapping,
 	}
 	for _, t := range l.Targets {
 		b.Targets = append(b.Targets, targetBody{Lane: packLane(t.Lane, l.Key), Made: t.Made, Drop: t.Drop})
+	}
+	for _, w := range l.Wrote {
+		b.Wrote = append(b.Wrote, wroteBody(w))
 	}
 	return encode(b)
 }
@@ -51,7 +63,7 @@ func decodeLink(lane state.Lane, value []byte) (state.Link, error) {
 		Lane: lane, RemoteID: b.RemoteID,
 		Version: state.Version{Source: b.Source, At: time.Time(b.At), Rank: b.Rank, EventID: string(b.EventID)},
 		Hash:    b.Hash, Deleted: b.Deleted, Gone: b.Gone, Adopted: b.Adopted, Withheld: b.Withheld,
-		UpdatedAt: time.Time(b.UpdatedAt),
+		UpdatedAt: time.Time(b.UpdatedAt), Mapping: b.Mapping,
 	}
 	for _, t := range b.Targets {
 		target, err := t.Lane.lane(lane.Key)
@@ -59,6 +71,9 @@ func decodeLink(lane state.Lane, value []byte) (state.Link, error) {
 			return l, err
 		}
 		l.Targets = append(l.Targets, state.Target{Lane: target, Made: t.Made, Drop: t.Drop})
+	}
+	for _, w := range b.Wrote {
+		l.Wrote = append(l.Wrote, state.Wrote(w))
 	}
 	return l, nil
 }

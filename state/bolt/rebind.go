@@ -37,7 +37,7 @@ func (g *group) unlink() {
 		}
 		for i := range found {
 			l := &found[i]
-			l.RemoteID, l.Hash, l.Adopted, l.Withheld, l.Targets = "", nil, false, "", nil
+			l.RemoteID, l.Hash, l.Adopted, l.Withheld, l.Targets, l.Mapping, l.Wrote = "", nil, false, "", nil, nil, nil
 			value, err := encodeLink(l)
 			g.fail(err)
 			g.put(links, laneKey(l.Lane), value)

@@ -13,6 +13,8 @@ var linkTests = []test{
 			Version: state.Version{Source: 1, At: epoch, Rank: 3, EventID: "evt-1"}, Hash: []byte{1, 2},
 			Deleted: true, Gone: true, Adopted: true, Withheld: "email",
 			Targets:   []state.Target{{Lane: company("o"), Made: true}, {Lane: company("p"), Drop: true}, {Lane: contact("84c2f6d0-1e7a-4d95-bb3f-6f0a9c8e2d71")}},
+			Mapping:   []byte{3},
+			Wrote:     []state.Wrote{{Field: "phone", Hash: []byte{4}}, {Field: "title", Hash: []byte{5}, Next: []byte{6}}, {Field: "x", Next: []byte{7}}},
 			UpdatedAt: epoch.Add(time.Second),
 		}
 		plain := state.Link{Lane: activity("a"), UpdatedAt: epoch}

@@ -179,6 +179,7 @@ func (m *machine) settle(t *rapid.T) {
 		b.Settlements = append(b.Settlements, state.Settlement{Seq: 1 << 40, Status: state.Applied})
 	}
 	b.Requeue = some(t, lanes[2:], "requeue")
+	b.NotCreated = some(t, lanes, "not created")
 	m.settleBatch(b)
 }
 
@@ -193,6 +194,7 @@ func (m *machine) link(t *rapid.T, l state.Lane, eventID string) state.Link {
 	if rapid.Bool().Draw(t, "written") {
 		link.Hash, link.Adopted, link.Withheld = []byte{1}, true, "email"
 		link.Targets = []state.Target{{Lane: lanes[3], Made: true}}
+		link.Mapping, link.Wrote = []byte{2}, []state.Wrote{{Field: "phone", Hash: []byte{3}}}
 	}
 	return link
 }

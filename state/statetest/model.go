@@ -181,6 +181,9 @@ func (m *model) settle(b state.Batch, now time.Time) bool {
 	for _, l := range b.Links {
 		m.putLink(l)
 	}
+	for _, l := range b.NotCreated {
+		delete(m.doubt, l)
+	}
 	for _, w := range b.Drained {
 		delete(m.waiting, w)
 	}
@@ -327,7 +330,7 @@ func (m *model) discard(ids []string, reason string, now time.Time) state.Discar
 
 func (m *model) rebind() {
 	for lane, l := range m.links {
-		l.RemoteID, l.Hash, l.Adopted, l.Withheld, l.Targets = "", nil, false, "", nil
+		l.RemoteID, l.Hash, l.Adopted, l.Withheld, l.Targets, l.Mapping, l.Wrote = "", nil, false, "", nil, nil, nil
 		m.links[lane] = l
 	}
 	clear(m.waiting)

@@ -12,6 +12,7 @@ var rebindTests = []test{
 		written := state.Link{
 			Lane: contact("u1"), RemoteID: "901", Version: version, Hash: []byte{1}, Adopted: true, Withheld: "email",
 			Targets: []state.Target{{Lane: company("o"), Made: true}}, UpdatedAt: epoch,
+			Mapping: []byte{2}, Wrote: []state.Wrote{{Field: "phone", Hash: []byte{3}}},
 		}
 		archived := state.Link{Lane: contact("u2"), RemoteID: "902", Version: version, Deleted: true, Gone: true, UpdatedAt: epoch}
 		f.settle(state.Batch{
