@@ -275,6 +275,54 @@ func TestLoad_WarnsOfPlainHTTP(t *testing.T) {
 	}
 }
 
+// TestLoad_SaysOneThingAboutAnAddress keeps the warning for an address that can
+// be used.
+func TestLoad_SaysOneThingAboutAnAddress(t *testing.T) {
+	c, problems := load(t, env("HUBSPOT_BASE_URL", "http://user:password@crm.example.com"))
+	if len(problems) != 1 || len(c.Warnings) != 0 {
+		t.Errorf("got problems %v and warnings %v, want one problem", problems, c.Warnings)
+	}
+}
+
+func TestLoad_WarnsOfWhatHasNoEffect(t *testing.T) {
+	for _, tt := range []struct {
+		name, variable, says string // no variable: no warning
+		env                  map[string]string
+	}{
+		{"payloads outlive their events", "CRMSYNC_PAYLOAD_RETENTION", "longer than CRMSYNC_EVENT_RETENTION", env("PAYLOAD_RETENTION", "3000h")},
+		{"payloads and events go together", "", "", env("PAYLOAD_RETENTION", "2160h")},
+		{"everything is off", "CRMSYNC_MAP_CONTACT", "nothing will be written", env("MAP_CONTACT", "off", "MAP_ACTIVITY", "off", "MAP_COMPANY", "off")},
+		{"something is on", "", "", env("MAP_CONTACT", "off", "MAP_ACTIVITY", "off")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := loadGood(t, tt.env)
+			switch {
+			case tt.variable == "" && len(c.Warnings) > 0:
+				t.Errorf("got %v, want no warning", c.Warnings)
+			case tt.variable == "":
+			case len(c.Warnings) != 1 || c.Warnings[0].Variable != tt.variable || c.Warnings[0].Code != config.CodeNoEffect || !strings.Contains(c.Warnings[0].Message, tt.says):
+				t.Errorf("got %v, want one of %s: %s", c.Warnings, tt.variable, tt.says)
+			}
+		})
+	}
+}
+
+func TestConfig_ShowsWhatTheCRMDoesByDefault(t *testing.T) {
+	for _, tt := range []struct {
+		env          map[string]string
+		batch, limit string
+	}{
+		{nil, "100", "the CRM's own"},
+		{env("CRM", "other", "OTHER_TOKEN", "t"), "the CRM's maximum", "the CRM's own"},
+		{env("BATCH_SIZE", "7", "RATE_LIMIT", "5/1s"), "7", "5/1s"},
+	} {
+		shown := inForce(loadGood(t, tt.env))
+		if shown["CRMSYNC_BATCH_SIZE"] != tt.batch || shown["CRMSYNC_RATE_LIMIT"] != tt.limit {
+			t.Errorf("%v: got %q and %q, want %q and %q", tt.env, shown["CRMSYNC_BATCH_SIZE"], shown["CRMSYNC_RATE_LIMIT"], tt.batch, tt.limit)
+		}
+	}
+}
+
 func TestLoad_OnlyLimitsProblems(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("CRMSYNC_LISTEN_ADDR", "nowhere")

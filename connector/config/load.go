@@ -82,6 +82,7 @@ func (l *loader) load() {
 	l.parse()
 	adapter := l.chooseAdapter()
 	l.cfg.Common.BatchSize = l.batchSize(adapter)
+	l.rememberMaximum(adapter)
 	l.mapFields(adapter)
 	l.fillOptions(adapter)
 	if adapter == nil {

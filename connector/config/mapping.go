@@ -35,6 +35,11 @@ func (l *loader) mapFields(a *Adapter) {
 	for object, v := range l.objectVariables() {
 		l.objectFields(object, v)
 	}
+	in := &l.in
+	if in.MapContact.text == switchedOff && in.MapActivity.text == switchedOff && in.MapCompany.text == switchedOff {
+		l.warn(in.MapContact.variable, CodeNoEffect, "is off like "+in.MapActivity.variable+" and "+in.MapCompany.variable+": nothing will be written",
+			"remove one of them; CRMSYNC_DRY_RUN=true is for trying out")
+	}
 }
 
 func (l *loader) objectVariables() map[crm.Object]*value {

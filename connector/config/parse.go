@@ -24,6 +24,7 @@ const (
 	maxWebhookBytes   = 64 << 20
 	maxBatchSize      = 10_000 // of a CRM that names none
 	maxRateLimit      = 1_000_000
+	minRequestTimeout = time.Second // below it, good answers of a CRM would be cut off
 	maxRequestTimeout = 10 * time.Minute
 	maxDuration       = 100 * 365 * 24 * time.Hour // times far ahead must not overflow
 	minAdminToken     = 16                         // characters; fewer can be guessed over the network
@@ -41,8 +42,11 @@ func (l *loader) parse() {
 	c.State = l.path(&in.State)
 	c.EventRetention = l.duration(&in.EventRetention, 1, maxDuration)
 	c.PayloadRetention = l.duration(&in.PayloadRetention, 0, maxDuration)
+	if c.EventRetention > 0 && c.PayloadRetention > c.EventRetention {
+		l.warn(in.PayloadRetention.variable, CodeNoEffect, "is longer than "+in.EventRetention.variable+": a payload goes with its event", "make it shorter, or that one longer")
+	}
 
-	c.Common.RequestTimeout = l.duration(&in.RequestTimeout, 1, maxRequestTimeout)
+	c.Common.RequestTimeout = l.duration(&in.RequestTimeout, minRequestTimeout, maxRequestTimeout)
 	c.Common.RateLimit = l.rateLimit(&in.RateLimit)
 	c.Common.RootCAs = l.rootCAs(&in.TLSCa)
 	c.Common.Proxy = l.proxy()
@@ -235,15 +239,18 @@ func (l *loader) boolean(v *value) bool {
 	return b
 }
 
+// duration returns a duration from low to high; a low of 1 is anything above zero.
 func (l *loader) duration(v *value, low, high time.Duration) time.Duration {
 	d, err := time.ParseDuration(v.text)
 	switch {
 	case err != nil:
 		l.problem(v.name(), CodeBadValue, "must be a duration such as 90s, 15m or 168h", "h is the largest unit: a day is 24h, 90 days are 2160h")
-	case d < low && low > 0:
+	case d < low && low == 0:
+		l.bad(v, "a duration of zero or more")
+	case d < low && low == 1:
 		l.bad(v, "a duration above zero")
 	case d < low:
-		l.bad(v, "a duration of zero or more")
+		l.bad(v, "a duration of at least "+low.String())
 	case d > high:
 		l.bad(v, "a duration of at most "+high.String())
 	default:
@@ -327,6 +334,7 @@ func (l *loader) checkURL(v *value) {
 	}
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		l.bad(v, "a URL without user, query and fragment")
+		return
 	}
 	if host := (&address{host: u.Hostname()}); u.Scheme == "http" && !host.loopback() {
 		l.warn(v.variable, CodePlainHTTP, "uses http: credentials and records travel unencrypted", "use https")

@@ -17,6 +17,7 @@ const (
 	CodeUnsupported     = "unsupported"      // understood, but not available
 	CodeOtherCRM        = "other_crm"        // belongs to a CRM that is not the chosen one
 	CodePlainHTTP       = "plain_http"       // credentials would travel unencrypted
+	CodeNoEffect        = "no_effect"        // changes nothing, or nothing is left to do
 )
 
 // Problem is one mistake in the configuration. No member quotes a value.

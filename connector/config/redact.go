@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"crmsync/crm"
@@ -67,7 +69,7 @@ func (c *Config) LogValue() slog.Value {
 // remember keeps what is shown of a setting. Secrets are replaced here, so that
 // the list never holds one.
 func (l *loader) remember(v *value) {
-	shown := v.text
+	shown := cmp.Or(v.text, v.unset)
 	if v.secret {
 		shown = "not set"
 		if v.text != "" {
@@ -78,6 +80,16 @@ func (l *loader) remember(v *value) {
 		shown = "JSON"
 	}
 	l.cfg.inForce = append(l.cfg.inForce, InForce{Variable: v.variable, Value: shown, Source: v.source})
+}
+
+// rememberMaximum tells the records per request that a CRM takes, where they are
+// in force.
+func (l *loader) rememberMaximum(a *Adapter) {
+	if a == nil || a.MaxBatch == 0 || l.in.BatchSize.text != "" {
+		return
+	}
+	i := slices.IndexFunc(l.cfg.inForce, func(s InForce) bool { return s.Variable == l.in.BatchSize.variable })
+	l.cfg.inForce[i].Value = strconv.Itoa(a.MaxBatch)
 }
 
 // rememberMapping adds the mapping, after all layers.
