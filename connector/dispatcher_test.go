@@ -774,6 +774,58 @@ func TestDispatcher_InDoubt(t *testing.T) {
 	})
 }
 
+// A record that the CRM refused to create is in doubt no longer: sent again, it
+// neither rests nor is it looked for. One whose create was never answered is looked
+for each time: what the CRM refuses may be an update of it.
+func TestDispatcher_RefusedIsNotInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.crm.noUpsert = true
+		var doubts []bool
+		refuse, silent := true, false
+		w.crm.judge = func(r crm.Record) *crm.Error {
+			doubts = append(doubts, r.InDoubt)
+			if refuse {
+				return &crm.Error{Kind: crm.Invalid, Field: "email", Code: "BAD"}
+			}
+			return nil
+		}
+		w.crm.before = func(op string, _ []string) error {
+			if silent && op == "upsert contact" {
+				silent = false
+				return tookEffect{&crm.Error{Err: errors.New("connection reset")}}
+			}
+			return nil
+		}
+		redeliver := func() {
+			w.accept(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+			synctest.Wait()
+		}
+		stop := w.start()
+		redeliver()
+		if got := w.status("e1"); got != "dead/refused" {
+			t.Fatalf("refused: %s", got)
+		}
+		refuse, silent = false, true
+		redeliver()
+		if got := w.status("e1"); got != "pending" || !slices.Equal(doubts, []bool{false, false}) {
+			t.Errorf("sent again, without an answer: %s, in doubt %v", got, doubts)
+		}
+		refuse = true
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if got := w.status("e1"); got != "dead/refused" || !slices.Equal(doubts, []bool{false, false, true}) {
+			t.Errorf("looked for, then refused: %s, in doubt %v", got, doubts)
+		}
+		refuse = false
+		redeliver()
+		stop()
+		if got := w.status("e1"); got != "applied" || !slices.Equal(doubts, []bool{false, false, true, true}) {
+			t.Errorf("in the end: %s, in doubt %v", got, doubts)
+		}
+	})
+}
+
 func TestDispatcher_RefusesAForeignState(t *testing.T) {
 	w := newWorld(t, nil)
 	if err := w.store.Settle(context.Background(), state.Batch{Binding: &state.Binding{Kind: "fake", Account: "another", IDField: "id"}}); err != nil {

@@ -64,6 +64,7 @@ type round struct {
 
 	reborn    map[state.Lane]bool // records that came back under a new id
 	put       map[state.Lane]bool // links that changed
+	denied    map[state.Lane]bool // records that the CRM last answered not to have created
 	postponed map[crm.Object]bool // objects of which something was left for another round
 	released  []state.Lane        // records that may have given up a value
 	batch     state.Batch
@@ -77,6 +78,7 @@ func (d *Dispatcher) newRound(claim state.Claim) *round {
 		inDoubt:    claim.InDoubt,
 		reborn:     map[state.Lane]bool{},
 		put:        map[state.Lane]bool{},
+		denied:     map[state.Lane]bool{},
 		postponed:  map[crm.Object]bool{},
 	}
 	for _, ev := range claim.Events {
@@ -284,13 +286,16 @@ func (r *round) settlement() state.Batch {
 	for key := range r.put {
 		b.Links = append(b.Links, r.links[key])
 	}
-	slices.SortFunc(b.Links, func(x, y state.Link) int {
-		return cmp.Or(cmp.Compare(x.Object, y.Object), cmp.Compare(x.Key, y.Key))
-	})
+	slices.SortFunc(b.Links, func(x, y state.Link) int { return compareLanes(x.Lane, y.Lane) })
+	b.NotCreated = slices.SortedFunc(maps.Keys(r.denied), compareLanes)
 	for _, ev := range r.events {
 		b.Settlements = append(b.Settlements, ev.settlement())
 	}
 	return b
+}
+
+func compareLanes(x, y state.Lane) int {
+	return cmp.Or(cmp.Compare(x.Object, y.Object), cmp.Compare(x.Key, y.Key))
 }
 
 // settlement is the fate of one event, from the fates of its records.

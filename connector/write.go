@@ -142,6 +142,7 @@ func (w *writer) sendUpsert(ctx context.Context, jobs []*job) ([]error, error) {
 	for i, j := range jobs {
 		records[i] = j.rec
 		j.ev.attempted = true
+		delete(w.denied, j.lane.Lane)
 		if w.linker == nil {
 			records[i].Links, records[i].Unlinks = w.refs(w.missing(j)), w.refs(w.known(j.drops))
 		}
@@ -202,6 +203,9 @@ func (w *writer) accept(j *job) {
 // failed decides about a record that the CRM has an opinion about.
 func (w *writer) failed(j *job, e *crm.Error) {
 	w.metrics.delivered(w.object, e.Kind.String())
+	if w.creates(j) && !j.rec.InDoubt && j.result.RemoteID == "" { // one in doubt may have been found, and its update refused
+		w.denied[j.lane.Lane] = true
+	}
 	e = w.scrubbed(e, j)
 	switch {
 	case e.Kind == crm.Conflict && e.Code == crm.CodeAmbiguous:

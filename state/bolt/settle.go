@@ -52,7 +52,7 @@ func checkBatch(b *state.Batch) error {
 		}
 		lanes = append(lanes, w.Target, w.Record)
 	}
-	for _, lane := range slices.Concat(lanes, b.Requeue) {
+	for _, lane := range slices.Concat(lanes, b.Requeue, b.NotCreated) {
 		if err := checkLane(lane); err != nil {
 			return err
 		}
@@ -70,6 +70,9 @@ func (g *group) settle(b *state.Batch) error {
 	}
 	for i := range b.Links {
 		g.putLink(b.Links[i])
+	}
+	for _, lane := range b.NotCreated {
+		g.clearDoubt(lane)
 	}
 	for _, w := range b.Drained {
 		g.removeWaiting(w)
@@ -181,6 +184,14 @@ func (s *Store) MarkInDoubt(ctx context.Context, at time.Time, lanes ...state.La
 // doubtBody says when the create of a lane was first sent.
 type doubtBody struct {
 	At packedTime `cbor:"1,keyasint,omitempty"`
+}
+
+// clearDoubt lets the events that wait for the lane be claimed.
+func (g *group) clearDoubt(lane state.Lane) {
+	if g.delete(doubt, laneKey(lane)) {
+		g.leases.unpark(lane)
+		g.wake = true
+	}
 }
 
 // mark returns the in-doubt mark of a lane.

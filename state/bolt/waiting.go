@@ -12,10 +12,7 @@ func (g *group) putLink(l state.Link) {
 	value, err := encodeLink(&l)
 	g.fail(err)
 	g.put(links, laneKey(l.Lane), value)
-	if g.delete(doubt, laneKey(l.Lane)) {
-		g.leases.unpark(l.Lane)
-		g.wake = true
-	}
+	g.clearDoubt(l.Lane)
 	g.updateReady(l.Lane)
 }
 

@@ -163,5 +163,12 @@ func claimInDoubt(f *fixture) {
 		Settlements: []state.Settlement{{Seq: c.Events[0].Seq, Status: state.Pending}},
 		Links:       []state.Link{{Lane: contact("c1"), RemoteID: "1"}},
 	})
-	f.equal("in doubt after its link", f.claimed(o, "evt-c1").InDoubt, map[state.Lane]time.Time{})
+	c = f.claimed(o, "evt-c1")
+	f.equal("in doubt after its link", c.InDoubt, map[state.Lane]time.Time{})
+	f.ok(f.store.MarkInDoubt(f.ctx, f.clock.Now(), contact("c1")))
+	f.settle(state.Batch{
+		Settlements: []state.Settlement{{Seq: c.Events[0].Seq, Status: state.Pending}},
+		NotCreated:  []state.Lane{contact("c1"), contact("c9")},
+	})
+	f.equal("in doubt after a refusal", f.claimed(o, "evt-c1").InDoubt, map[state.Lane]time.Time{})
 }
