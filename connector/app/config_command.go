@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -29,6 +30,9 @@ Examples:
 
 // Run prints what could be read even when something is wrong, then what is.
 func (c *configCommand) Run(s *session) error {
+	if c.Example && c.JSON {
+		return usage(errors.New("--example prints a file, not JSON: give it alone"))
+	}
 	if c.Example {
 		_, err := io.WriteString(s.stdout, config.Example(offered()))
 		return err
