@@ -776,7 +776,7 @@ func TestDispatcher_InDoubt(t *testing.T) {
 
 // A record that the CRM refused to create is in doubt no longer: sent again, it
 // neither rests nor is it looked for. One whose create was never answered is looked
-for each time: what the CRM refuses may be an update of it.
+// for each time: what the CRM refuses may be an update of it.
 func TestDispatcher_RefusedIsNotInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
