@@ -42,6 +42,9 @@ func TestPeek(t *testing.T) {
 		{"bad members", `{"id":1,"type":[],"timestamp":{},"payload":"x"}`, Envelope{}},
 		{"bad key", `{"type":"user.updated","payload":{"user":{"id":"` + strings.Repeat("k", 129) + `"}}}`, Envelope{Type: "user.updated"}},
 		{"cut short", `{"id":"e","type":"user.updated","payload":{"user":{"id":"u"}`, Envelope{}},
+		{"nested as deep as may be", `{"type":"user.updated","payload":{"user":{"id":"u"}},"x":` + nested(maxDepth-1) + `}`,
+			Envelope{Type: "user.updated", Key: "u", Lanes: []Lane{contact}}},
+		{"nested too deep", `{"type":"user.updated","payload":{"user":{"id":"u"}},"x":` + nested(maxDepth) + `}`, Envelope{}},
 		{"array", `[{"id":"e"}]`, Envelope{}},
 		{"empty", ``, Envelope{}},
 	}
@@ -54,11 +57,17 @@ func TestPeek(t *testing.T) {
 	}
 }
 
+// nested returns n empty arrays in each other.
+func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+
 // checkAgreement fails when Peek and Decode read different things from a body.
 func checkAgreement(t *testing.T, body []byte) {
 	t.Helper()
 	tree, bad := parseBody(body)
 	if bad != "" {
+		if lanes := Peek(body).Lanes; lanes != nil {
+			t.Errorf("Peek finds %v in %q, of which Decode says that %s", lanes, body, bad)
+		}
 		return
 	}
 	if diff := cmp.Diff(partsOf(tree).envelope(), Peek(body)); diff != "" {
