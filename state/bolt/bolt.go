@@ -46,6 +46,7 @@ type Store struct {
 	leases      *leases               // belongs to the committer
 	lastFailure atomic.Pointer[error] // of the last commit; nil when it worked
 	paused      atomic.Pointer[time.Time]
+	lost        chan struct{} // closed by the committer, see Lost
 
 	closing  chan struct{}
 	stopped  chan struct{}
@@ -82,6 +83,7 @@ func Open(path string, o Options) (*Store, error) {
 		wake:       make(chan struct{}, 1),
 		operations: make(chan *operation),
 		leases:     newLeases(),
+		lost:       make(chan struct{}),
 		closing:    make(chan struct{}),
 		stopped:    make(chan struct{}),
 	}
@@ -128,6 +130,16 @@ func (s *Store) start(o Options) error {
 
 // Wake implements [state.Store].
 func (s *Store) Wake() <-chan struct{} { return s.wake }
+
+// ErrLost says that a file is mapped into memory no longer: the system refused
+// the larger map that a growing file needs, when the smaller one was gone. What
+// was committed is safe.
+var ErrLost = errors.New("the system has no memory to map the state file, which has grown: " +
+	"raise the limit of the address space (ulimit -v) or of the memory")
+
+// Lost is closed with [ErrLost]. Until the file is opened anew, all reads and
+// writes fail.
+func (s *Store) Lost() <-chan struct{} { return s.lost }
 
 // Ready implements [state.Store]. After a commit has failed it tries one of
 // the size of an event; the next commit removes what it wrote.

@@ -190,22 +190,44 @@ func (s *Store) signal() {
 	}
 }
 
-// failed remembers for Ready that a commit failed, and says why.
+// failed remembers for Ready that a commit failed, and says why. Only
+// the committer calls it.
 func (s *Store) failed(err error) error {
-	if isFull(err) {
+	switch {
+	case s.unmapped():
+		err = fmt.Errorf("%w: %w", ErrLost, err)
+	case isFull(err):
 		err = fmt.Errorf("%w: %w", state.ErrFull, err)
-	} else {
+	default:
 		err = fmt.Errorf("commit: %w", err)
 	}
 	s.lastFailure.Store(&err)
 	return err
 }
 
+// unmapped reports whether the file is not mapped any more, which it never is
+// again.
+func (s *Store) unmapped() bool {
+	select {
+	case <-s.lost:
+		return true
+	default:
+	}
+	tx, err := s.db.Begin(false)
+	if err == nil {
+		_ = tx.Rollback() // of a reader
+	}
+	if !errors.Is(err, bbolterrors.ErrInvalidMapping) {
+		return false
+	}
+	close(s.lost)
+	return true
+}
+
 // isFull reports whether err goes away when there is more room.
 func isFull(err error) bool {
 	for _, full := range []error{
-		bbolterrors.ErrMaxSizeReached, bbolterrors.ErrInvalidMapping,
-		syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.ENOMEM,
+		bbolterrors.ErrMaxSizeReached, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG,
 	} {
 		if errors.Is(err, full) {
 			return true
@@ -237,8 +259,11 @@ func (s *Store) view(ctx context.Context, fn func(*tables) error) (err error) {
 		}
 		return t.err
 	})
-	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
+	switch {
+	case errors.Is(err, bbolterrors.ErrDatabaseNotOpen):
 		return state.ErrClosed
+	case errors.Is(err, bbolterrors.ErrInvalidMapping):
+		return fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	return err
 }

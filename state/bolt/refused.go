@@ -33,6 +33,10 @@ func refused(path, name string, err error) error {
 	case errors.Is(err, syscall.ENOTDIR):
 		e.Problem = fmt.Sprintf("cannot be there, %s is not a directory", nearest(name))
 		e.Remedy = "set CRMSYNC_STATE to another path"
+	case errors.Is(err, syscall.ENOMEM):
+		e.Problem = "cannot be mapped into memory"
+		e.Remedy = "raise the limit of the address space (ulimit -v) or of the memory, nothing was changed"
+		e.Fault = OtherFault
 	case isFull(err):
 		e.Problem = fmt.Sprintf("finds no room, the file system of %s is full", dir)
 		e.Remedy = "make room there, nothing was changed"
