@@ -202,15 +202,36 @@ type OwnerFinder interface {
 	Owners(ctx context.Context) ([]Owner, error)
 }
 
+// FieldKind says which values a field takes.
+type FieldKind uint8
+
+// The kinds of field. A CRM may have more; those are FieldUnknown, of which
+// nothing can be said beforehand.
+const (
+	FieldUnknown   FieldKind = iota
+	FieldText                // any text, kept as it is
+	FieldFormatted           // a text that the CRM reads and may rewrite, such as HTML or a telephone number
+	FieldEmail               // one e-mail address
+	FieldNumber              // digits with at most one dot
+	FieldBool                // true or false
+	FieldDate                // a day: 2006-01-02, or midnight UTC
+	FieldDateTime            // a time, ISO 8601, or milliseconds since 1970
+	FieldEnum                // one of Options
+	FieldMulti               // any of Options
+	FieldOwner               // the id of an Owner
+)
+
 // Field describes one field of an object's schema.
 type Field struct {
-	Name     string
-	Label    string
-	Type     string   // the CRM's own word
-	ReadOnly bool     // the API refuses to write it
-	Unique   bool     // the CRM keeps its values unique
-	Text     bool     // takes any text, and keeps it as it is
-	Options  []string // allowed values; empty when free
+	Name      string
+	Label     string
+	Type      string // the CRM's own word
+	Kind      FieldKind
+	ReadOnly  bool     // the API refuses to write it
+	Unique    bool     // the CRM keeps its values unique
+	Required  bool     // no record can be created without it
+	MaxLength int      // in UTF-16 units, the strictest of the ways to count; 0 when unknown
+	Options   []string // allowed values; empty when they are not known
 }
 
 // Schema is what the CRM says about one object.
@@ -218,11 +239,22 @@ type Schema struct {
 	Object Object
 	Name   string // the CRM's name of the object, such as "contacts"
 	Fields map[string]Field
+	// AnyOf are fields of which a new record needs one; empty when it needs none.
+	AnyOf []string
 }
 
 // Describer is implemented by clients whose CRM tells its schema.
 type Describer interface {
 	Describe(ctx context.Context, object Object) (Schema, error)
+}
+
+// WriteChecker is implemented by clients that can find out whether the
+// credentials may write.
+type WriteChecker interface {
+	// CheckWrite returns the Unauthorized that an Upsert of any record of the
+	// object would meet, nil when it would not or the CRM does not tell. It writes
+	// nothing.
+	CheckWrite(ctx context.Context, object Object) error
 }
 
 // Step is one thing that provisioning did, would do, or leaves to a person.

@@ -230,7 +230,7 @@ func checkKey(variable, name string, object crm.Object, schema crm.Schema) []fin
 		return nil
 	case !ok:
 		f.Message = fmt.Sprintf("%s have no field %s, by which records are recognised", schema.Name, name)
-	case !field.Text:
+	case field.Kind != crm.FieldText:
 		f.Message = fmt.Sprintf("field %s of %s cannot hold every id: its type is %s, not plain text", name, schema.Name, field.Type)
 		f.Remedy = remedyOtherKey
 	case !field.Unique:

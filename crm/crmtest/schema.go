@@ -19,6 +19,9 @@ func (s *suite) schema(t *testing.T) {
 			t.Run("describe "+string(o), func(t *testing.T) { s.describe(t, a, describer, o) })
 		}
 	}
+	if checker, ok := a.Client().(crm.WriteChecker); ok {
+		t.Run("check write", func(t *testing.T) { s.checkWrite(t, a, checker) })
+	}
 	if _, ok := a.Client().(crm.Provisioner); ok {
 		t.Run("provision", s.provision)
 		t.Run("provision dry run", s.provisionDryRun)
@@ -54,13 +57,30 @@ func (s *suite) describe(t *testing.T, a Account, describer crm.Describer, o crm
 		t.Errorf("got the schema of %q called %q", got.Object, got.Name)
 	}
 	id := a.Client().Properties().IDField
-	if f, ok := got.Fields[id]; !ok || f.ReadOnly || !f.Unique || !f.Text {
+	if f, ok := got.Fields[id]; !ok || f.ReadOnly || !f.Unique || f.Kind != crm.FieldText {
 		t.Errorf("the id field is %+v, want it unique, writable and of any text", f)
 	}
-	for name := range s.Sample(o, 0) {
-		if f, ok := got.Fields[name]; !ok || f.ReadOnly || f.Name != name {
-			t.Errorf("%s is %+v (known: %v), want it writable", name, f, ok)
+	for _, name := range got.AnyOf {
+		if _, ok := got.Fields[name]; !ok {
+			t.Errorf("a new record may need %s, which is no field", name)
 		}
+	}
+	for name := range s.Sample(o, 0) {
+		if f, ok := got.Fields[name]; !ok || f.ReadOnly || f.Name != name || f.Kind == crm.FieldUnknown {
+			t.Errorf("%s is %+v (known: %v), want it writable and of a kind", name, f, ok)
+		}
+	}
+}
+
+func (s *suite) checkWrite(t *testing.T, a Account, checker crm.WriteChecker) {
+	writes := a.Writes()
+	for _, o := range crm.Objects() {
+		if err := checker.CheckWrite(t.Context(), o); err != nil {
+			t.Errorf("%s: %v", o, err)
+		}
+	}
+	if n := a.Writes() - writes; n != 0 {
+		t.Errorf("wrote %d times", n)
 	}
 }
 

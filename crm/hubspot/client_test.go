@@ -136,14 +136,18 @@ func TestDescribe(t *testing.T) {
 		{"name":"hs_createdate","type":"datetime","modificationMetadata":{"readOnlyValue":true}},
 		{"name":"hs_sum","type":"number","calculated":true},
 		{"name":"hs_body","type":"string","fieldType":"html"},
+		{"name":"hs_timestamp","type":"datetime"},
+		{"name":"coach","type":"enumeration","externalOptions":true,"referencedObjectType":"OWNER","options":[{"value":"stale"}]},
 		{"name":"old","type":"string","archived":true}]}`})
 	got, err := c.Describe(t.Context(), crm.Activity)
 	want := crm.Schema{Object: crm.Activity, Name: "calls", Fields: map[string]crm.Field{
-		"crmsync_id":     {Name: "crmsync_id", Label: "ID", Type: "string", Unique: true, Text: true},
-		"hs_call_status": {Name: "hs_call_status", Label: "Status", Type: "enumeration", Options: []string{"COMPLETED", "BUSY"}},
-		"hs_createdate":  {Name: "hs_createdate", Type: "datetime", ReadOnly: true},
-		"hs_sum":         {Name: "hs_sum", Type: "number", ReadOnly: true},
-		"hs_body":        {Name: "hs_body", Type: "string"},
+		"crmsync_id":     {Name: "crmsync_id", Label: "ID", Type: "string", Kind: crm.FieldText, Unique: true, MaxLength: 65536},
+		"hs_call_status": {Name: "hs_call_status", Label: "Status", Type: "enumeration", Kind: crm.FieldEnum, Options: []string{"COMPLETED", "BUSY"}},
+		"hs_createdate":  {Name: "hs_createdate", Type: "datetime", Kind: crm.FieldDateTime, ReadOnly: true},
+		"hs_sum":         {Name: "hs_sum", Type: "number", Kind: crm.FieldNumber, ReadOnly: true},
+		"hs_body":        {Name: "hs_body", Type: "string", Kind: crm.FieldFormatted, MaxLength: 65536},
+		"hs_timestamp":   {Name: "hs_timestamp", Type: "datetime", Kind: crm.FieldDateTime, Required: true},
+		"coach":          {Name: "coach", Type: "enumeration", Kind: crm.FieldOwner},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
@@ -152,6 +156,53 @@ func TestDescribe(t *testing.T) {
 	wantError(t, err, crm.Unavailable)
 	_, err = newTestClient(t).Describe(t.Context(), "deal")
 	wantError(t, err, crm.Misconfigured)
+}
+
+func TestDescribe_SaysWhatANewRecordNeeds(t *testing.T) {
+	for o, want := range map[crm.Object][]string{crm.Contact: {"email", "firstname", "lastname"}, crm.Company: {"name", "domain"}, crm.Activity: nil} {
+		got, err := newTestClient(t, exchange{answer: `{"results":[{"name":"hs_timestamp"}]}`}).Describe(t.Context(), o)
+		if diff := cmp.Diff(want, got.AnyOf); diff != "" || err != nil || got.Fields["hs_timestamp"].Required != (o == crm.Activity) {
+			t.Errorf("%s: %v, %+v\n%s", o, err, got, diff)
+		}
+	}
+}
+
+func TestProperty_Kind(t *testing.T) {
+	for want, p := range map[crm.FieldKind]property{
+		crm.FieldUnknown:   {Type: "object_coordinates"},
+		crm.FieldText:      {Type: "string", FieldType: "textarea"},
+		crm.FieldFormatted: {Type: "string", FieldType: "phonenumber"},
+		crm.FieldEmail:     {Name: "email", Type: "string", FieldType: "text"},
+		crm.FieldBool:      {Type: "bool", FieldType: "booleancheckbox"},
+		crm.FieldDate:      {Type: "date", FieldType: "date"},
+		crm.FieldEnum:      {Type: "enumeration", FieldType: "radio"},
+		crm.FieldMulti:     {Type: "enumeration", FieldType: "checkbox"},
+		crm.FieldOwner:     {Name: "hubspot_owner_id", Type: "enumeration", FieldType: "select"},
+	} {
+		if got := p.kind(); got != want {
+			t.Errorf("%+v: got %d, want %d", p, got, want)
+		}
+	}
+}
+
+// An empty batch tells whether the scopes are there, and nothing is written.
+func TestCheckWrite(t *testing.T) {
+	const path = "POST /crm/objects/2026-09/contacts/batch/upsert"
+	for name, answer := range map[string]exchange{
+		"taken":   {want: path, body: `{"inputs":[]}`, answer: `{"status":"COMPLETE","results":[]}`},
+		"refused": {want: path, status: 400, answer: `{"category":"VALIDATION_ERROR","message":"no inputs"}`},
+	} {
+		if err := newTestClient(t, answer).CheckWrite(t.Context(), crm.Contact); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	scope := `{"category":"MISSING_SCOPES","context":{"requiredGranularScopes":["crm.objects.contacts.write"]}}`
+	err := newTestClient(t, exchange{want: path, status: 403, answer: scope}).CheckWrite(t.Context(), crm.Contact)
+	wantError(t, err, crm.Unauthorized)
+	if !strings.Contains(err.Error(), "crm.objects.contacts.write") {
+		t.Errorf("the scope is not named: %v", err)
+	}
+	wantError(t, newTestClient(t).CheckWrite(t.Context(), "deal"), crm.Misconfigured)
 }
 
 func TestArchive(t *testing.T) {

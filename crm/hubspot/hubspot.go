@@ -56,13 +56,14 @@ type Client struct {
 }
 
 var (
-	_ crm.Client      = (*Client)(nil)
-	_ crm.Linker      = (*Client)(nil)
-	_ crm.Previewer   = (*Client)(nil)
-	_ crm.Archiver    = (*Client)(nil)
-	_ crm.OwnerFinder = (*Client)(nil)
-	_ crm.Describer   = (*Client)(nil)
-	_ crm.Provisioner = (*Client)(nil)
+	_ crm.Client       = (*Client)(nil)
+	_ crm.Linker       = (*Client)(nil)
+	_ crm.Previewer    = (*Client)(nil)
+	_ crm.Archiver     = (*Client)(nil)
+	_ crm.OwnerFinder  = (*Client)(nil)
+	_ crm.Describer    = (*Client)(nil)
+	_ crm.WriteChecker = (*Client)(nil)
+	_ crm.Provisioner  = (*Client)(nil)
 )
 
 // New returns a Client, or all *crm.OptionErrors joined. It sends nothing.

@@ -14,18 +14,75 @@ func (c *Client) Describe(ctx context.Context, o crm.Object) (crm.Schema, error)
 	if err != nil {
 		return crm.Schema{}, err
 	}
-	s := crm.Schema{Object: o, Name: typeName(o), Fields: make(map[string]crm.Field, len(all))}
+	s := crm.Schema{Object: o, Name: typeName(o), Fields: make(map[string]crm.Field, len(all)), AnyOf: anyOf[o]}
 	for name, p := range all {
 		f := crm.Field{
-			Name: name, Label: p.Label, Type: p.Type, Unique: p.HasUniqueValue,
-			ReadOnly: p.readOnly(), Text: p.plain(),
+			Name: name, Label: p.Label, Type: p.Type, Kind: p.kind(), Unique: p.HasUniqueValue,
+			ReadOnly: p.readOnly(), Required: o == crm.Activity && name == timeProperty,
 		}
-		for _, o := range p.Options {
-			f.Options = append(f.Options, string(o.Value))
+		if p.Type == "string" {
+			f.MaxLength = maxText
+		}
+		if !p.ExternalOptions {
+			for _, o := range p.Options {
+				f.Options = append(f.Options, string(o.Value))
+			}
 		}
 		s.Fields[name] = f
 	}
 	return s, nil
+}
+
+// timeProperty is the only property that no call is created without. HubSpot
+// does not say so in the schema.
+// https://developers.hubspot.com/docs/api/crm/calls
+const timeProperty = "hs_timestamp"
+
+// anyOf are the properties of which a new record needs one, which the schema
+// does not say either.
+// https://developers.hubspot.com/docs/api/crm/contacts
+// https://developers.hubspot.com/docs/api/crm/companies
+var anyOf = map[crm.Object][]string{
+	crm.Contact: {emailProperty, "firstname", "lastname"},
+	crm.Company: {"name", "domain"},
+}
+
+// kind says what p takes. Values of the type string that HubSpot reads itself
+// are told by how they are edited: https://developers.hubspot.com/docs/api/crm/properties
+func (p property) kind() crm.FieldKind {
+	switch {
+	case p.Name == ownerProperty, p.ReferencedType == "OWNER":
+		return crm.FieldOwner
+	case p.Name == emailProperty:
+		return crm.FieldEmail
+	case p.plain():
+		return crm.FieldText
+	case p.Type == "enumeration" && p.FieldType == "checkbox":
+		return crm.FieldMulti
+	}
+	return map[string]crm.FieldKind{
+		"string": crm.FieldFormatted, "number": crm.FieldNumber, "bool": crm.FieldBool,
+		"date": crm.FieldDate, "datetime": crm.FieldDateTime, "enumeration": crm.FieldEnum,
+	}[p.Type]
+}
+
+// CheckWrite implements crm.WriteChecker with a batch of no records. HubSpot
+// looks at the scopes of the token first; the batch itself it may refuse.
+func (c *Client) CheckWrite(ctx context.Context, o crm.Object) error {
+	op := "check permission to write " + typeName(o)
+	if err := c.checkBatch(op, o, 0); err != nil {
+		return err
+	}
+	_, err := c.do(ctx, call{
+		op: op, method: http.MethodPost, path: c.paths.batch(o, "upsert"),
+		body: struct {
+			Inputs []struct{} `json:"inputs"`
+		}{[]struct{}{}},
+	}, nil)
+	if err != nil && crm.AsError(err).Kind == crm.Unauthorized {
+		return err
+	}
+	return nil
 }
 
 // properties reads the schema of one object, by property name. HubSpot sends

@@ -108,6 +108,7 @@ type property struct {
 	Calculated      bool   `json:"calculated"`
 	Archived        bool   `json:"archived"`
 	ExternalOptions bool   `json:"externalOptions"`
+	ReferencedType  string `json:"referencedObjectType"` // OWNER of a property whose values are owners
 	Options         []struct {
 		Value text `json:"value"`
 	} `json:"options"`
