@@ -222,6 +222,7 @@ func (v *service) startWork(ctx context.Context) error {
 		defer close(v.delivered)
 		return v.dispatch.Run(ctx)
 	})
+	v.work("state", func() error { return awaitLoss(ctx, v.store) })
 	v.work("retention", func() error { return keepRetention(ctx, v.store, v.cfg, v.log) })
 	v.down.addCloser("finish work", func() error {
 		stopCounting() // only now: the listeners are closed, nothing more is rejected
@@ -229,6 +230,17 @@ func (v *service) startWork(ctx context.Context) error {
 		return nil
 	})
 	return nil
+}
+
+// awaitLoss fails when the store can do nothing more before the file is opened
+// anew: whoever supervises the service starts it again.
+func awaitLoss(ctx context.Context, store *bolt.Store) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-store.Lost():
+		return bolt.ErrLost
+	}
 }
 
 // delivery is how events are delivered, or would be.
