@@ -7,8 +7,10 @@ import (
 	"sync/atomic"
 )
 
-// firstChunk is what a body of unknown length reserves before it is read.
-const firstChunk = 32 << 10
+// firstChunk is what a body reserves before it is read. It is small because
+// whoever can connect can reserve it: 16,000 senders that stall do not fill the
+// default budget.
+const firstChunk = 4 << 10
 
 var errBusy = errors.New("too many bytes in flight")
 
@@ -75,31 +77,30 @@ func readBody(w http.ResponseWriter, r *http.Request, budget *byteBudget, maxByt
 	return b, badBody // cut short, too slow, or malformed chunks
 }
 
-// read fills b. A body of known length pays before it is read, one of unknown
-// length as it grows; the byte beyond maxBytes is where the reader finds out.
+// read fills b, which pays for what has arrived and at most as much again, not
+// for what was declared: a sender that stalls must not hold what others need.
+// The byte beyond maxBytes is where a reader of unknown length finds out.
 func (b *requestBody) read(from io.Reader, length, maxBytes int64) error {
+	most := maxBytes + 1
 	if length >= 0 {
-		if err := b.grow(length); err != nil {
-			return err
-		}
-		b.data = b.data[:length]
-		_, err := io.ReadFull(from, b.data)
-		return err
+		most = length
 	}
-	for {
+	for int64(len(b.data)) < most {
 		if len(b.data) == cap(b.data) {
-			room := min(max(b.held, firstChunk), maxBytes+1-b.held)
-			if err := b.grow(room); err != nil {
+			if err := b.grow(min(max(b.held, firstChunk), most-b.held)); err != nil {
 				return err
 			}
 		}
 		n, err := from.Read(b.data[len(b.data):cap(b.data)])
 		b.data = b.data[:len(b.data)+n]
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF) && length >= 0 && int64(len(b.data)) < length:
+			return io.ErrUnexpectedEOF
+		case errors.Is(err, io.EOF):
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}
+	return nil
 }
