@@ -28,9 +28,13 @@ const exampleHead = `# crmsync is configured by environment variables. This file
 # 4. Run it:       docker run -d --env-file crmsync.env -v crmsync-state:/data \
 #                    -p 8080:8080 crmsync
 #
-# Without a container, load it into the shell that starts crmsync:
-# set -a; . ./crmsync.env; set +a. A shell wants values with blanks, quotes or
-# brackets in 'single quotes'; docker takes quotes as part of the value.
+# Without a container, this loads it into the shell that starts crmsync, each
+# value as it is (. crmsync.env does not: a shell takes quotes away):
+#
+#   while read -r line || [ -n "$line" ]; do case $line in ''|'#'*) ;;
+#   *) export "$line" ;; esac; done < crmsync.env
+#
+# Docker Compose loads it with env_file: [{path: crmsync.env, format: raw}].
 #
 # A line is NAME=value: everything behind the first = is the value, as it is,
 # without quotes and without a comment. An empty value is the same as none. A
@@ -65,7 +69,7 @@ const exampleMapping = `# Every field of the CRM that is written has an expressi
 #   CRMSYNC_MAP_ACTIVITY_hs_call_title="Practice: " + (call.title ?? "call")
 #   CRMSYNC_MAP_CONTACT_lifecyclestage="other"
 #   CRMSYNC_MAP_CONTACT_jobtitle=user.role == "Manager" ? "Head" : "Rep"
-#   CRMSYNC_MAP_CONTACT_locale=raw.user.locale ?? ""
+#   CRMSYNC_MAP_CONTACT_locale=raw.user.locale ?? raw.call.user.locale ?? ""
 #   CRMSYNC_MAP_ACTIVITY_crmsync_transcript=
 `
 
