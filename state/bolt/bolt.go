@@ -21,6 +21,11 @@ type Options struct {
 	Socket      string           // where this process answers, to be named to others
 	Now         func() time.Time // nil means time.Now
 
+	// CheckPages has every page looked at first, for a file that may be damaged:
+	// a circle of pages can hang its reader or take all memory. It reads the whole
+	// file, a gigabyte in about a second when it is cached.
+	CheckPages bool
+
 	existing bool   // do not create the file
 	steps    []step // nil means steps
 }

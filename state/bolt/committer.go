@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -72,6 +73,7 @@ func (s *Store) write(ctx context.Context, fn func(*group) error) error {
 // always answered, also by a store that closes.
 func (s *Store) commitLoop() {
 	defer close(s.stopped)
+	defer faultsPanic()()
 	for {
 		select {
 		case o := <-s.operations:
@@ -242,11 +244,20 @@ func brokenPage(r any) error {
 	return fmt.Errorf("state file is damaged (run `crmsync state verify`, restore a backup): %v", r)
 }
 
+// faultsPanic makes a panic, which can be recovered, of a fault in the mapped
+// file: where a disk fails, or the file was cut off, it would end the process.
+// The function that it returns takes that back.
+func faultsPanic() (restore func()) {
+	before := debug.SetPanicOnFault(true)
+	return func() { debug.SetPanicOnFault(before) }
+}
+
 // view runs fn in a read transaction.
 func (s *Store) view(ctx context.Context, fn func(*tables) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	defer faultsPanic()()
 	defer func() {
 		if r := recover(); r != nil {
 			err = brokenPage(r)

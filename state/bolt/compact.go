@@ -28,7 +28,8 @@ const compactWait = time.Second
 // wrong before, and a kill at any time, leaves the file as it was. The next
 // call removes what a kill left behind. A link is followed.
 func Compact(path string) (before, after int64, err error) {
-	db, err := lockFile(path, Options{LockTimeout: compactWait, existing: true})
+	// What broken pages do not lead to would be lost.
+	db, err := lockFile(path, Options{LockTimeout: compactWait, CheckPages: true, existing: true})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -49,7 +50,7 @@ func compact(db *bbolt.DB, path string) (before, after int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := checkSource(db, path); err != nil {
+	if _, err := checkFormat(db, path, Options{ReadOnly: true, steps: steps}); err != nil {
 		return 0, 0, err
 	}
 	if err := checkRoom(db, path); err != nil {
@@ -71,15 +72,6 @@ func compact(db *bbolt.DB, path string) (before, after int64, err error) {
 		return 0, 0, err
 	}
 	return old.Size(), after, errors.Join(os.Rename(name, path), syncDir(filepath.Dir(path)))
-}
-
-// checkSource keeps damage from being copied: what broken pages do not lead to
-// would be lost.
-func checkSource(db *bbolt.DB, path string) error {
-	if _, err := checkFormat(db, path, Options{ReadOnly: true, steps: steps}); err != nil {
-		return err
-	}
-	return checkCopy(path, path)
 }
 
 // checkRoom fails when less is free than the entries take in pages that are as

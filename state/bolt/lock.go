@@ -78,6 +78,12 @@ func lockFile(path string, o Options) (*bbolt.DB, error) {
 			return nil, err
 		}
 		if there, err := os.Stat(path); err == nil && os.SameFile(there, locked) {
+			if o.CheckPages {
+				err = checkFile(path, path)
+			}
+			if err != nil {
+				return nil, errors.Join(err, db.Close())
+			}
 			return db, nil
 		}
 		if err := db.Close(); err != nil {
@@ -88,6 +94,7 @@ func lockFile(path string, o Options) (*bbolt.DB, error) {
 
 // openFile locks and maps the file, and says which one that is.
 func openFile(path string, o Options) (db *bbolt.DB, file fs.FileInfo, err error) {
+	defer faultsPanic()()
 	defer func() {
 		if r := recover(); r != nil { // bbolt panics on pages that make no sense
 			err = damaged(path, fmt.Sprint(r))

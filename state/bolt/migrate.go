@@ -103,7 +103,7 @@ func backUp(db *bbolt.DB, path string, version int) (name string, err error) {
 	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return "", refused(path, dir, err)
 	}
-	if err := checkCopy(path, tmp.Name()); err != nil {
+	if err := checkFile(path, tmp.Name()); err != nil {
 		return "", err
 	}
 	for n := 1; ; n++ {
@@ -119,8 +119,9 @@ func backUp(db *bbolt.DB, path string, version int) (name string, err error) {
 	}
 }
 
-// checkCopy looks at the pages of a copy: they are damaged when the file's are.
-func checkCopy(path, name string) error {
+// checkFile looks at the pages of the file called name: the state at path, or a
+// copy of it, whose pages are damaged when those of the state are.
+func checkFile(path, name string) error {
 	v := new(verifier)
 	if err := walkPages(context.Background(), name, v.addPage); err != nil {
 		return err
