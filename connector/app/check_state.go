@@ -47,7 +47,7 @@ func checkStatePath(path string) []finding {
 // checkStateFile looks whether an existing state file can be used, and what it
 // is bound to. One that a connector has open is left alone.
 func checkStateFile(ctx context.Context, path string) (*state.Binding, []finding) {
-	store, err := bolt.Open(path, bolt.Options{ReadOnly: true, LockTimeout: lockPatience})
+	store, err := bolt.Open(path, bolt.Options{ReadOnly: true, LockTimeout: lockPatience, CheckPages: true})
 	_, locked := errors.AsType[*bolt.LockedError](err)
 	switch {
 	case locked:

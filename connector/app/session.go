@@ -95,7 +95,7 @@ func (s *session) openFile(path string, a access) (*client, error) {
 	if _, err := stateInfo(path); err != nil {
 		return nil, err
 	}
-	store, err := bolt.Open(path, bolt.Options{ReadOnly: a == readOnly})
+	store, err := bolt.Open(path, bolt.Options{ReadOnly: a == readOnly, CheckPages: true})
 	if err != nil {
 		return nil, unanswered(err) // names the file and what to do
 	}

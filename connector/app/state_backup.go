@@ -140,7 +140,7 @@ func copyState(ctx context.Context, path string, w io.Writer) (err error) {
 	if _, err := stateInfo(path); err != nil {
 		return err
 	}
-	store, err := bolt.Open(path, bolt.Options{ReadOnly: true})
+	store, err := bolt.Open(path, bolt.Options{ReadOnly: true, CheckPages: true})
 	if err != nil {
 		return unanswered(err)
 	}

@@ -50,7 +50,7 @@ func (c *rebindCommand) Run(s *session) (err error) {
 	if _, err := stateInfo(path); err != nil {
 		return err
 	}
-	store, err := bolt.Open(path, bolt.Options{ReadOnly: !c.Yes, LockTimeout: lockPatience})
+	store, err := bolt.Open(path, bolt.Options{ReadOnly: !c.Yes, LockTimeout: lockPatience, CheckPages: true})
 	if err != nil {
 		return stoppedOnly(err, path, "state rebind")
 	}
