@@ -47,7 +47,7 @@ func (w *writer) resolve(ctx context.Context, clashes []clash) error {
 		j, holder := c.job, c.holder()
 		switch {
 		case c.adoptable():
-			j.rec.Adopted = true
+			j.rec.Adopted, j.adoptee, j.respected = true, c.err.Holder.RemoteID, false
 		case holder.Key != "" && w.links[holder].Deleted && w.vacate(ctx, holder, c.err.Field):
 			// The value is free now: send the record as it was.
 		case holder.Key != "" && j.link.RemoteID != "":

@@ -58,6 +58,7 @@ type DispatcherOptions struct {
 	BatchSize               int           // records per request; 0: the client's maximum
 	GiveUpAfter             time.Duration // default 24h
 	SettleTime              time.Duration // default 2m
+	DefaultOwner            string        // CRM id of the owner when owner() finds none; "" for none
 	Metrics                 *Metrics      // default: not registered
 
 	// DryRun plans and reads, and writes nothing: events stay pending. The
@@ -71,6 +72,7 @@ type Dispatcher struct {
 	client   crm.Client
 	linker   crm.Linker   // nil when the client writes links with the record
 	archiver crm.Archiver // nil when the client cannot archive
+	comparer crm.Comparer // nil when the client cannot read what it writes
 	mapper   *mapping.Mapper
 	log      *slog.Logger
 	metrics  *Metrics
@@ -79,6 +81,8 @@ type Dispatcher struct {
 	batch       int
 	giveUpAfter time.Duration
 	settleTime  time.Duration
+
+	defaultOwner string
 
 	gate    *gate
 	owners  *ownerTable
@@ -107,20 +111,22 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 			mapping.KindUser: orDefault(o.UserDeleted, DeleteMark),
 			mapping.KindOrg:  orDefault(o.OrgDeleted, DeleteMark),
 		},
-		batch:       o.BatchSize,
-		giveUpAfter: orDefault(o.GiveUpAfter, 24*time.Hour),
-		settleTime:  orDefault(o.SettleTime, 2*time.Minute),
-		gate:        newGate(),
-		streaks:     map[crm.Object]streak{},
-		lastArrival: map[crm.Object]time.Time{},
-		troubles:    map[uint64]*trouble{},
-		busy:        make(chan struct{}, 1),
+		batch:        o.BatchSize,
+		giveUpAfter:  orDefault(o.GiveUpAfter, 24*time.Hour),
+		settleTime:   orDefault(o.SettleTime, 2*time.Minute),
+		defaultOwner: o.DefaultOwner,
+		gate:         newGate(),
+		streaks:      map[crm.Object]streak{},
+		lastArrival:  map[crm.Object]time.Time{},
+		troubles:     map[uint64]*trouble{},
+		busy:         make(chan struct{}, 1),
 	}
 	if d.metrics == nil {
 		d.metrics = NewMetrics(nil)
 	}
 	d.owners = &ownerTable{}
 	d.linker, _ = o.Client.(crm.Linker)
+	d.comparer, _ = o.Client.(crm.Comparer)
 	d.archiver, _ = o.Client.(crm.Archiver)
 	if o.DryRun {
 		d.dry = newDryRun(d, o)

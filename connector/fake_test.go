@@ -161,6 +161,39 @@ func (f *fakeCRM) upsert(object crm.Object, r crm.Record) crm.Result {
 	return crm.Result{RemoteID: rec.id, Action: action, RequestID: "req"}
 }
 
+func (f *fakeCRM) Compare(_ context.Context, object crm.Object, records []crm.Record, fields []string) ([]crm.Current, error) {
+	var keys []string
+	for _, r := range records {
+		keys = append(keys, r.Key)
+	}
+	if _, err := f.enter("compare "+string(object), keys); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]crm.Current, len(records))
+	for i, r := range records {
+		rec := f.find(object, r.Key)
+		if rec == nil && r.Adopted {
+			rec = f.records[r.RemoteID]
+		}
+		all[i].Fields = map[string]crm.Comparison{}
+		if rec != nil {
+			all[i].RemoteID = rec.id
+		}
+		for _, name := range fields {
+			if v, ok := r.Fields[name]; ok {
+				now, value := "", fmt.Sprint(v)
+				if rec != nil && rec.fields[name] != nil {
+					now = fmt.Sprint(rec.fields[name])
+				}
+				all[i].Fields[name] = crm.Comparison{Change: crm.Change{Field: name, Old: now, New: value}, OldForm: now, NewForm: value}
+			}
+		}
+	}
+	return all, nil
+}
+
 func (f *fakeCRM) find(object crm.Object, key string) *fakeRecord {
 	if rec := f.keys[string(object)+" "+key]; rec != nil && f.records[rec.id] == rec && rec.key == key {
 		return rec

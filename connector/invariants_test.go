@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"crmsync/crm"
+	"crmsync/mapping"
 	"crmsync/state"
 )
 
@@ -107,7 +108,12 @@ func survive(t *testing.T, random *rand.Rand, bodies, want []string) {
 		return lost
 	}
 	w := newWorld(t, nil)
-	w.restart(func(o *DispatcherOptions) { o.Store = &forgetfulStore{w.store, lose} })
+	w.restart(func(o *DispatcherOptions) {
+		o.Store = &forgetfulStore{w.store, lose}
+		if random.IntN(2) == 0 { // nobody edits anything: the policy makes no difference
+			o.Mapper = newMapper(t, policies("contact.name", mapping.IfUnchanged, "company.name", mapping.IfUnchanged, "activity.title", mapping.IfUnchanged))
+		}
+	})
 	w.crm.before = chaos(faults, 30)
 	stop := w.start()
 	for _, body := range bodies {

@@ -54,7 +54,7 @@ func (d *Dispatcher) bind(ctx context.Context) (held bool, err error) {
 // checkObject looks whether what paused an object has been mended.
 func (d *Dispatcher) checkObject(ctx context.Context, object crm.Object) error {
 	if d.owners.failed() && d.mapper.UsesOwner(object) {
-		if err := d.owners.load(ctx, d.client); err != nil {
+		if err := d.owners.load(ctx, d); err != nil {
 			return ownersError(err)
 		}
 	}

@@ -31,7 +31,7 @@ func (t *ownerTable) table(ctx context.Context, r *round) mapping.Owners {
 	if t.known != nil || !r.needsOwners() {
 		return t.known
 	}
-	if err := t.load(ctx, r.client); err != nil {
+	if err := t.load(ctx, r.Dispatcher); err != nil {
 		r.holdForOwners(err)
 	}
 	return t.known
@@ -43,7 +43,7 @@ func (t *ownerTable) refresh(ctx context.Context, r *round) bool {
 	if t.known == nil || time.Since(t.loaded) < ownerRefresh {
 		return false
 	}
-	if err := t.load(ctx, r.client); err != nil {
+	if err := t.load(ctx, r.Dispatcher); err != nil {
 		t.loaded = time.Time{} // the miss is not answered: the next round asks again
 		r.holdForOwners(err)
 		return false
@@ -53,28 +53,44 @@ func (t *ownerTable) refresh(ctx context.Context, r *round) bool {
 
 func (t *ownerTable) failed() bool { return t.err != nil }
 
-func (t *ownerTable) load(ctx context.Context, client crm.Client) error {
+func (t *ownerTable) load(ctx context.Context, d *Dispatcher) error {
 	t.loaded = time.Now()
 	t.err = nil
-	finder, ok := client.(crm.OwnerFinder)
-	if !ok {
-		t.known = mapping.Owners{}
-		return nil
-	}
-	owners, err := finder.Owners(ctx)
-	if err != nil {
-		t.err = err
-		return err
-	}
-	known := make(mapping.Owners, len(owners))
-	for _, o := range owners {
-		if o.Active && o.Email != "" {
-			known[strings.ToLower(o.Email)] = o.ID
+	known := mapping.Owners{}
+	if finder, ok := d.client.(crm.OwnerFinder); ok {
+		owners, err := finder.Owners(ctx)
+		if err != nil {
+			t.err = err
+			return err
 		}
+		known = ownersByEmail(owners, d.defaultOwner)
+		if _, ok := known[""]; !ok && d.defaultOwner != "" {
+			d.log.Warn("CRMSYNC_DEFAULT_OWNER is not the id of an active owner: records without an owner of their own get none")
+		}
+	} else if d.defaultOwner != "" {
+		known[""] = d.defaultOwner
 	}
 	t.known = known
 	t.shown.Store(&known)
 	return nil
+}
+
+// ownersByEmail makes the table. Who has left owns nothing new, be it by
+// default.
+func ownersByEmail(owners []crm.Owner, byDefault string) mapping.Owners {
+	known := make(mapping.Owners, len(owners)+1)
+	for _, o := range owners {
+		if !o.Active {
+			continue
+		}
+		if o.Email != "" {
+			known[strings.ToLower(o.Email)] = o.ID
+		}
+		if byDefault != "" && o.ID == byDefault {
+			known[""] = byDefault
+		}
+	}
+	return known
 }
 
 func (r *round) needsOwners() bool {

@@ -40,6 +40,11 @@ type job struct {
 	linkErr  *crm.Error // a link that the CRM refuses for good
 	gaveUp   bool       // it was not refused: no answer came for too long
 	linkWait bool       // links have to be tried again
+
+	respected bool          // the fields that a person wins are out of rec
+	adoptee   string        // remote id of the person's record that it adopts
+	kept      []crm.Change  // those fields, with what the CRM holds and what we would have written
+	wrote     []state.Wrote // as in link, with what is about to be sent
 }
 
 // plan returns the jobs of one object: for each lane the newest event that is
@@ -89,7 +94,7 @@ func (r *round) winner(l *lane) *job {
 func (r *round) job(l *lane, c *candidate) *job {
 	link := r.links[l.Lane]
 	link.Lane = l.Lane
-	j := &job{candidate: c, lane: l, link: link}
+	j := &job{candidate: c, lane: l, link: link, wrote: link.Wrote}
 	if r.takesAway(c, link) {
 		j.task = taskArchive
 		if link.RemoteID == "" {
@@ -103,7 +108,7 @@ func (r *round) job(l *lane, c *candidate) *job {
 	}
 	_, j.rec.InDoubt = r.inDoubt[l.Lane]
 	r.aim(j)
-	j.hash = hashOf(j.rec.Fields, j.targets)
+	j.hash = hashOf(j.rec.Fields, j.targets, r.mapper.Policies(c.rec.Object))
 	same := link.RemoteID != "" && bytes.Equal(link.Hash, j.hash) && !c.ev.Force &&
 		// The writer of a record that had to do without a value tries again.
 		(link.Withheld == "" || link.Version.EventID != c.ev.ID)
@@ -128,15 +133,20 @@ func (r *round) takesAway(c *candidate, link state.Link) bool {
 }
 
 // hashOf tells whether two plans of a record are the same. It covers the keys
-// of the link targets, not whether the links exist already.
-func hashOf(fields crm.Fields, targets []state.Target) []byte {
+// of the link targets, not whether the links exist already, and who wins which
+// field: one that was kept may be written under another policy.
+func hashOf(fields crm.Fields, targets []state.Target, policies map[string]mapping.Policy) []byte {
 	keys := make([]string, 0, len(targets))
 	for _, t := range targets {
 		keys = append(keys, t.Lane.String())
 	}
 	slices.Sort(keys)
 	// Maps are encoded with sorted keys, and every value type of Fields encodes.
-	data, err := json.Marshal([]any{fields, keys})
+	plan := []any{fields, keys}
+	if len(policies) > 0 {
+		plan = append(plan, policies)
+	}
+	data, err := json.Marshal(plan)
 	if err != nil {
 		return nil // never equal to anything: the record is written
 	}
@@ -208,7 +218,12 @@ func (r *round) written(j *job, rec *state.Record, link *state.Link) {
 	link.Adopted = (link.Adopted || j.result.Action == crm.Adopted) && j.result.Action != crm.Created
 	if j.task == taskWrite { // links alone say nothing about values
 		link.Withheld = j.withheld
+		link.Wrote = arrivedValues(j.wrote, j.rec.Fields)
 	}
+	for _, c := range j.kept {
+		rec.Kept = append(rec.Kept, c.Field)
+	}
+	r.kept[j.lane.Lane] = j.kept
 	r.keepTargets(j, link)
 	if j.link.Gone || j.link.RemoteID != "" && j.result.Action == crm.Created {
 		r.reborn[j.lane.Lane] = true

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"crmsync/crm"
 	"crmsync/mapping"
@@ -56,6 +57,11 @@ type RecordPreview struct {
 type FieldChange struct {
 	crm.Change        // its FullLength also tells of a value that the mapping cuts
 	Owner      string `json:"owner"` // address of the owner that New stands for
+	// DefaultOwner says that New is the owner of whoever has none.
+	DefaultOwner bool `json:"default_owner"`
+	// Kept is the policy by which the CRM's value stays as it is, and New is not
+	// written; "" of a field that changes.
+	Kept mapping.Policy `json:"kept"`
 }
 
 // What happens to a link.
@@ -104,6 +110,7 @@ func newRehearsal(o DispatcherOptions) (*rehearsals, error) {
 	}
 	_, links := o.Client.(crm.Linker)
 	_, archives := o.Client.(crm.Archiver)
+	_, compares := o.Client.(crm.Comparer)
 	o.Store, o.Client, o.Metrics, o.DryRun = &shadow{o.Store, r.links}, r.client, nil, false
 	r.d = NewDispatcher(o)
 	if !links {
@@ -111,6 +118,9 @@ func newRehearsal(o DispatcherOptions) (*rehearsals, error) {
 	}
 	if !archives {
 		r.d.archiver = nil
+	}
+	if !compares {
+		r.d.comparer = nil
 	}
 	return r, nil
 }
@@ -133,11 +143,19 @@ func (s *shadow) Links(ctx context.Context, lanes ...state.Lane) (map[state.Lane
 	}
 	for _, lane := range lanes {
 		if l, ok := s.links[lane]; ok {
+			l.Wrote = out[lane].Wrote // the CRM holds what it held
 			out[lane] = l
 		}
 	}
 	return out, nil
 }
+
+// Settle implements state.Store. What a round notes while it writes is no use
+// when nothing is written.
+func (s *shadow) Settle(context.Context, state.Batch) error { return nil }
+
+// MarkInDoubt implements state.Store.
+func (s *shadow) MarkInDoubt(context.Context, time.Time, ...state.Lane) error { return nil }
 
 // Objects tells of no links to a record that came back: to make them again is
 // left out of a rehearsal.
@@ -220,8 +238,15 @@ func (r *rehearsals) record(round *round, rec *state.Record, cut map[mapping.Lan
 	}
 	for _, c := range done.changes {
 		c.FullLength = max(c.FullLength, cut[mapping.Lane{Object: crm.Object(rec.Object), Key: rec.Key}][c.Field])
-		p.Changes = append(p.Changes, FieldChange{c, r.ownerOf(rec.Object, c)})
+		p.Changes = append(p.Changes, r.fieldChange(rec.Object, c))
 	}
+	for _, c := range round.kept[rec.Lane()] {
+		policy := round.mapper.Policies(crm.Object(rec.Object))[c.Field]
+		change := r.fieldChange(rec.Object, c)
+		change.Kept = policy
+		p.Changes = append(p.Changes, change)
+	}
+	slices.SortFunc(p.Changes, func(a, b FieldChange) int { return strings.Compare(a.Field, b.Field) })
 	p.Links = append(p.Links, done.links...)
 	for _, w := range round.batch.Waiting {
 		if w.Kind == state.WaitLink && w.Record == rec.Lane() {
@@ -231,17 +256,22 @@ func (r *rehearsals) record(round *round, rec *state.Record, cut map[mapping.Lan
 	return p
 }
 
-// ownerOf returns the address of the owner that a field would name.
-func (r *rehearsals) ownerOf(object string, c crm.Change) string {
-	if !r.d.mapper.OwnerField(crm.Object(object), c.Field) {
-		return ""
+// fieldChange tells whom a change would make the owner.
+func (r *rehearsals) fieldChange(object string, c crm.Change) FieldChange {
+	f := FieldChange{Change: c}
+	if c.New == "" || !r.d.mapper.OwnerField(crm.Object(object), c.Field) {
+		return f
 	}
 	for email, id := range r.d.Owners() {
-		if id == c.New {
-			return email
+		switch {
+		case id != c.New:
+		case email == "":
+			f.DefaultOwner = true
+		default:
+			f.Owner = email
 		}
 	}
-	return ""
+	return f
 }
 
 // others are the records that would change though no event of the round is

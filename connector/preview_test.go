@@ -50,7 +50,7 @@ func (w *world) inOrder(bodies ...string) {
 
 // reads are the requests that change nothing.
 func reads(request string) bool {
-	return strings.HasPrefix(request, "preview") || request == "owners" || request == "ping"
+	return strings.HasPrefix(request, "preview") || strings.HasPrefix(request, "compare") || request == "owners" || request == "ping"
 }
 
 // A preview is right about everything: how each event ends, what becomes of
@@ -61,10 +61,15 @@ func TestPreview_TellsWhatTheRoundThenDoes(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 3))
 			w := newWorld(t, func(o *DispatcherOptions) {
 				o.UserDeleted = []DeletePolicy{DeleteMark, DeleteArchive, DeleteIgnore}[seed%3]
+				if seed%2 == 0 {
+					o.Mapper = newMapper(t, policies("contact.name", mapping.IfUnchanged, "contact.role", mapping.OnCreate,
+						"company.name", mapping.IfEmpty, "activity.title", mapping.IfUnchanged))
+				}
 			})
 			bodies := history(random, 60)
 			random.Shuffle(len(bodies), func(i, j int) { bodies[i], bodies[j] = bodies[j], bodies[i] })
 			w.deliver(bodies[:30]...)
+			w.crm.edit(random)
 			w.accept(bodies[30:]...)
 			before, sent := w.crm.dump(), w.crm.total()
 			values := w.crm.values()
@@ -152,6 +157,9 @@ func (v crmValues) apply(rec RecordPreview) {
 		v[lane] = map[string]string{}
 	}
 	for _, c := range rec.Changes {
+		if c.Kept != "" {
+			continue
+		}
 		if v[lane][c.Field] != c.Old {
 			v[lane][c.Field] = "not " + c.Old
 			continue

@@ -58,6 +58,12 @@ func (p *rehearsal) Owners(ctx context.Context) ([]crm.Owner, error) {
 	return nil, nil
 }
 
+// Compare implements crm.Comparer, for clients that do.
+func (p *rehearsal) Compare(ctx context.Context, object crm.Object, records []crm.Record, fields []string) ([]crm.Current, error) {
+	p.requests++
+	return p.Client.(crm.Comparer).Compare(ctx, object, records, fields)
+}
+
 // Upsert implements crm.Client.
 func (p *rehearsal) Upsert(ctx context.Context, object crm.Object, records []crm.Record) ([]crm.Result, error) {
 	previews, err := p.preview(ctx, object, records)

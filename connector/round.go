@@ -62,11 +62,12 @@ type round struct {
 	links   map[state.Lane]state.Link
 	inDoubt map[state.Lane]time.Time
 
-	reborn    map[state.Lane]bool // records that came back under a new id
-	put       map[state.Lane]bool // links that changed
-	denied    map[state.Lane]bool // records that the CRM last answered not to have created
-	postponed map[crm.Object]bool // objects of which something was left for another round
-	released  []state.Lane        // records that may have given up a value
+	kept      map[state.Lane][]crm.Change // fields that a person won
+	reborn    map[state.Lane]bool         // records that came back under a new id
+	put       map[state.Lane]bool         // links that changed
+	denied    map[state.Lane]bool         // records that the CRM last answered not to have created
+	postponed map[crm.Object]bool         // objects of which something was left for another round
+	released  []state.Lane                // records that may have given up a value
 	batch     state.Batch
 }
 
@@ -76,6 +77,7 @@ func (d *Dispatcher) newRound(claim state.Claim) *round {
 		lanes:      map[state.Lane]*lane{},
 		links:      map[state.Lane]state.Link{},
 		inDoubt:    claim.InDoubt,
+		kept:       map[state.Lane][]crm.Change{},
 		reborn:     map[state.Lane]bool{},
 		put:        map[state.Lane]bool{},
 		denied:     map[state.Lane]bool{},

@@ -37,6 +37,8 @@ type writer struct {
 	done    []*job  // the CRM has the record; links are next
 	refused []*job  // not dead yet: the guard may decide otherwise
 	reasons map[*job]*crm.Error
+
+	abort func(error) // ends the round because of the state
 }
 
 // deliver writes everything that the round wants of one object. When a winner
@@ -77,6 +79,9 @@ func (w *writer) admit(jobs []*job) []*job {
 }
 
 func (w *writer) write(ctx context.Context, jobs []*job) error {
+	sending, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	w.abort = abort
 	var writes, archives []*job
 	for _, j := range jobs {
 		switch j.task {
@@ -89,13 +94,16 @@ func (w *writer) write(ctx context.Context, jobs []*job) error {
 			w.accept(j)
 		}
 	}
-	w.delivery(w.sendArchive).run(ctx, archives)
+	w.delivery(w.sendArchive).run(sending, archives)
 	for len(writes) > 0 {
 		if err := w.markInDoubt(ctx, writes); err != nil {
 			return err
 		}
 		w.clashes, w.again = nil, nil
-		w.delivery(w.sendUpsert).run(ctx, writes)
+		w.delivery(w.sendUpsert).run(sending, writes)
+		if ctx.Err() == nil && sending.Err() != nil {
+			return context.Cause(sending)
+		}
 		if err := w.resolve(ctx, w.clashes); err != nil {
 			return err
 		}
@@ -138,6 +146,9 @@ func (w *writer) creates(j *job) bool {
 }
 
 func (w *writer) sendUpsert(ctx context.Context, jobs []*job) ([]error, error) {
+	if err := w.respect(ctx, jobs); err != nil {
+		return nil, err
+	}
 	records := make([]crm.Record, len(jobs))
 	for i, j := range jobs {
 		records[i] = j.rec
@@ -215,10 +226,9 @@ func (w *writer) failed(j *job, e *crm.Error) {
 		// An owner who was found may have been deactivated since: the record is
 		// worth more than its owner.
 		j.attempts++
-		j.rec.Fields = maps.Clone(j.rec.Fields)
-		delete(j.rec.Fields, e.Field)
+		w.replaceOwner(j, e.Field)
 		j.note = "owner_refused"
-		w.log.Warn("the CRM refuses an owner; the record is written without", keyEventID, j.ev.ID, keyObject, string(w.object), keyField, e.Field)
+		w.log.Warn("the CRM refuses an owner; the record is written without that one", keyEventID, j.ev.ID, keyObject, string(w.object), keyField, e.Field)
 		w.again = append(w.again, j)
 	case j.attempts < conflictTries && e.Kind == crm.Conflict && e.Holder != nil:
 		j.attempts++
@@ -232,6 +242,17 @@ func (w *writer) failed(j *job, e *crm.Error) {
 		w.refuse(j, e)
 	}
 }
+// replaceOwner takes an owner out of a record, for the default one if that is
+// somebody else.
+func (w *writer) replaceOwner(j *job, field string) {
+	j.rec.Fields = maps.Clone(j.rec.Fields)
+	if byDefault, ok := w.owners.known[""]; ok && j.rec.Fields[field] != byDefault {
+		j.rec.Fields[field] = byDefault
+	} else {
+		delete(j.rec.Fields, field)
+	}
+}
+
 
 // refuse keeps a refused record until it is clear that it is the record's own
 // fault: when the same refusal comes too often in a row, the object pauses and

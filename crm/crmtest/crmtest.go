@@ -89,6 +89,7 @@ func Run(t *testing.T, opts Options) {
 		"Conflicts": s.conflicts,
 		"Faults":    s.faults,
 		"Preview":   s.preview,
+		"Compare":   s.compare,
 		"Links":     s.links,
 		"Archive":   s.archive,
 		"Schema":    s.schema,

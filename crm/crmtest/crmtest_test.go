@@ -40,6 +40,8 @@ func TestRun_CatchesMistakes(t *testing.T) {
 		"previews are out of order":     "Preview",
 		"previews write":                "Preview",
 		"cleared fields are not seen":   "Preview",
+		"comparisons are out of order":  "Compare",
+		"comparisons write":             "Compare",
 		"a broken network is final":     "Network",
 		"the CRM's words are passed on": "Statuses",
 	} {

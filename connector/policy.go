@@ -1,0 +1,168 @@
+package connector
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+	"crmsync/state"
+)
+
+// respect leaves out of jobs that are about to be sent the fields that a person
+// wins: see mapping.Policy. What it reads of a record counts for the round, so
+// that a batch that is sent again, or in halves, is not read again.
+func (w *writer) respect(ctx context.Context, jobs []*job) error {
+	policies := w.mapper.Policies(w.object)
+	var concerned []*job
+	for _, j := range jobs {
+		if !j.respected && concerns(policies, j.rec.Fields) {
+			concerned = append(concerned, j)
+		}
+	}
+	if len(concerned) == 0 {
+		return nil
+	}
+	if w.comparer == nil {
+		return &crm.Error{Kind: crm.Misconfigured, Message: "this CRM cannot be read before it is written, as CRMSYNC_POLICY_… asks"}
+	}
+	records := make([]crm.Record, len(concerned))
+	for i, j := range concerned {
+		records[i] = j.rec
+		if j.rec.Adopted && j.rec.RemoteID == "" {
+			records[i].RemoteID = j.adoptee
+		}
+	}
+	current, err := w.comparer.Compare(ctx, w.object, records, slices.Sorted(maps.Keys(policies)))
+	if err != nil {
+		return err
+	}
+	if len(current) != len(concerned) {
+		return &crm.Error{Kind: crm.Unavailable, Message: fmt.Sprintf("%d answers for %d records", len(current), len(concerned))}
+	}
+	for i, j := range concerned {
+		j.respect(policies, current[i])
+	}
+	if err := w.noteValues(ctx, concerned); err != nil {
+		w.abort(err)
+		return err
+	}
+	return nil
+}
+
+func concerns(policies map[string]mapping.Policy, fields crm.Fields) bool {
+	for field := range policies {
+		if _, mapped := fields[field]; mapped {
+			return true
+		}
+	}
+	return false
+}
+
+// respect decides about the fields of one record, given what the CRM holds.
+func (j *job) respect(policies map[string]mapping.Policy, now crm.Current) {
+	j.respected, j.kept = true, nil
+	j.rec.Fields = maps.Clone(j.rec.Fields)
+	for _, field := range slices.Sorted(maps.Keys(policies)) {
+		if _, mapped := j.rec.Fields[field]; !mapped {
+			continue
+		}
+		c := now.Fields[field]
+		exists := now.RemoteID != ""
+		if j.wins(field, policies[field], exists, c) {
+			if policies[field] == mapping.IfUnchanged {
+				j.wrote = sending(j.wrote, field, exists, c)
+			}
+			continue
+		}
+		j.kept = append(j.kept, crm.Change{Field: field, Old: c.Old, New: c.New})
+		delete(j.rec.Fields, field)
+	}
+}
+
+// wins reports whether our value of a field is written. One that the CRM holds
+// already is ours to write, whoever wrote it.
+func (j *job) wins(field string, policy mapping.Policy, exists bool, c crm.Comparison) bool {
+	if !exists || c.OldForm == c.NewForm {
+		return true
+	}
+	switch policy {
+	case mapping.OnCreate:
+		return false
+	case mapping.IfEmpty:
+		return c.OldForm == ""
+	case mapping.IfUnchanged:
+		i := slices.IndexFunc(j.wrote, func(w state.Wrote) bool { return w.Field == field })
+		if i < 0 || j.wrote[i].Hash == nil && c.OldForm == "" {
+			return c.OldForm == "" // we never wrote it
+		}
+		now := valueHash(c.OldForm)
+		return bytes.Equal(now, j.wrote[i].Hash) || bytes.Equal(now, j.wrote[i].Next)
+	}
+	return true
+}
+
+// valueHash is what is remembered of a value: enough to recognise it.
+func valueHash(form string) []byte {
+	sum := sha256.Sum256([]byte(form))
+	return sum[:8]
+}
+
+// sending returns what is remembered of written values, with one more that is
+// about to be sent. The value that it replaces is ours as well: it stays there
+// when the new one does not arrive.
+func sending(wrote []state.Wrote, field string, exists bool, c crm.Comparison) []state.Wrote {
+	out := slices.Clone(wrote)
+	i := slices.IndexFunc(out, func(w state.Wrote) bool { return w.Field == field })
+	if i < 0 {
+		out = append(out, state.Wrote{Field: field})
+		i = len(out) - 1
+	}
+	out[i].Next = valueHash(c.NewForm)
+	if exists {
+		out[i].Hash = valueHash(c.OldForm)
+	}
+	return out
+}
+
+// arrivedValues returns what is remembered once the values sent have arrived.
+func arrivedValues(wrote []state.Wrote, fields crm.Fields) []state.Wrote {
+	out := slices.Clone(wrote)
+	for i, w := range out {
+		if _, sent := fields[w.Field]; sent && w.Next != nil {
+			out[i].Hash, out[i].Next = w.Next, nil
+		}
+	}
+	return out
+}
+
+// noteValues commits what is about to be written into fields that are written
+// only while they hold what we wrote. A process that is killed between the
+// write and the settlement would take its own value for a person's.
+func (w *writer) noteValues(ctx context.Context, jobs []*job) error {
+	var notes []state.Link
+	for _, j := range jobs {
+		unknown := func(v state.Wrote) bool { return v.Next != nil && !bytes.Equal(v.Next, v.Hash) }
+		if slices.ContainsFunc(j.wrote, unknown) {
+			note := j.link
+			note.Adopted = note.Adopted || j.rec.Adopted
+			note.Wrote, note.UpdatedAt = j.wrote, time.Now()
+			notes = append(notes, note)
+			known := w.links[j.lane.Lane]
+			known.Lane, known.Wrote = j.lane.Lane, j.wrote
+			w.links[j.lane.Lane] = known
+		}
+	}
+	if len(notes) == 0 {
+		return nil
+	}
+	if err := w.store.Settle(ctx, state.Batch{Links: notes}); err != nil {
+		return fmt.Errorf("note what is about to be written: %w", err)
+	}
+	return nil
+}
