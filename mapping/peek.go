@@ -2,7 +2,9 @@ package mapping
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -10,20 +12,32 @@ import (
 // what it cannot read is left empty. It agrees with Decode about every body
 // that Decode accepts, and finds no lanes in one that Decode cannot read.
 func Peek(body []byte) Envelope {
-	// The scanner relies on valid JSON.
-	if tooDeep(body) || !json.Valid(body) {
+	s := scanner{b: body}
+	p := s.parts()
+	if !s.ended() {
 		return Envelope{}
 	}
-	s := scanner{b: body}
-	return s.parts().envelope()
+	return p.envelope()
 }
 
-// scanner walks valid JSON without building values, so that a long transcript
-// costs no memory. Like encoding/json it lets the last of equal names win.
+// scanner walks JSON once, without building values, so that a long transcript
+// costs no memory and little time. It takes what encoding/json takes, unless it
+// is nested too deep, and like it lets the last of equal names win.
 type scanner struct {
-	b []byte
-	i int
+	b     []byte
+	i     int // len(b) once something is wrong
+	depth int
+	wrong bool
 }
+
+// ended reports whether all of b was one JSON value.
+func (s *scanner) ended() bool {
+	s.peek()
+	return !s.wrong && s.i == len(s.b)
+}
+
+// fail ends the walk: there is nothing more to be seen.
+func (s *scanner) fail() { s.wrong, s.i = true, len(s.b) }
 
 // parts reads the envelope.
 func (s *scanner) parts() parts {
@@ -82,21 +96,60 @@ func (s *scanner) subject() *subject {
 }
 
 // members calls f for each member of an object; f consumes the value. A value
-// of another type is skipped.
+// of another type is skipped. A nil f skips every value.
 func (s *scanner) members(f func(name string)) {
 	if s.peek() != '{' {
 		s.skip()
 		return
 	}
-	s.i++
-	for s.peek() != '}' && s.i < len(s.b) {
-		name := s.text()
-		s.peek()
-		s.i++ // the colon
-		f(name)
-		if s.peek() == ',' {
-			s.i++
+	s.entries('}', func() {
+		switch {
+		case s.peek() != '"':
+			s.fail()
+		case f == nil:
+			s.skipString()
+			s.colon()
+			s.skip()
+		default:
+			name := s.text()
+			s.colon()
+			f(name)
 		}
+	})
+}
+
+// entries consumes an object or array, from its bracket to the closing one;
+// entry consumes what stands between two commas.
+func (s *scanner) entries(closing byte, entry func()) {
+	if s.depth++; s.depth > maxDepth {
+		s.fail()
+		return
+	}
+	s.i++
+	if s.peek() == closing {
+		s.i++
+		s.depth--
+		return
+	}
+	for !s.wrong {
+		entry()
+		switch s.peek() {
+		case ',':
+			s.i++
+		case closing:
+			s.i++
+			s.depth--
+			return
+		default:
+			s.fail()
+		}
+	}
+}
+
+func (s *scanner) colon() {
+	if s.peek() != ':' {
+		s.fail()
+		return
 	}
 	s.i++
 }
@@ -121,6 +174,9 @@ func (s *scanner) text() string {
 	}
 	start := s.i
 	s.skipString()
+	if s.wrong {
+		return ""
+	}
 	inner := s.b[start+1 : s.i-1]
 	if bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
 		return string(inner)
@@ -137,51 +193,108 @@ func (s *scanner) skip() {
 	switch s.peek() {
 	case '"':
 		s.skipString()
-	case '{', '[':
-		s.skipNested()
-	default: // a number, true, false or null
-		for s.i < len(s.b) && bytes.IndexByte([]byte(",]} \t\r\n"), s.b[s.i]) < 0 {
-			s.i++
-		}
+	case '{':
+		s.members(nil)
+	case '[':
+		s.entries(']', s.skip)
+	case 't':
+		s.skipWord("true")
+	case 'f':
+		s.skipWord("false")
+	case 'n':
+		s.skipWord("null")
+	default:
+		s.skipNumber()
 	}
 }
 
-// skipNested consumes an object or array by counting brackets.
-func (s *scanner) skipNested() {
-	for depth := 0; s.i < len(s.b); {
-		switch s.b[s.i] {
-		case '"':
-			s.skipString()
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		}
-		s.i++
-		if depth == 0 {
-			return
-		}
+// plain are the bytes of a string that stand for themselves.
+var plain = func() (p [256]bool) {
+	for c := ' '; c < 256; c++ {
+		p[c] = c != '"' && c != '\\'
 	}
-}
+	return p
+}()
 
 // skipString consumes a string, both quotes included.
 func (s *scanner) skipString() {
-	s.i++
-	for s.i < len(s.b) {
-		n := bytes.IndexByte(s.b[s.i:], '"')
-		if n < 0 {
-			s.i = len(s.b)
+	i := s.i + 1
+	for i < len(s.b) {
+		switch c := s.b[i]; {
+		case plain[c]:
+			i++
+		case c == '"':
+			s.i = i + 1
 			return
-		}
-		end := s.i + n
-		slashes := 0
-		for end-slashes > s.i && s.b[end-slashes-1] == '\\' {
-			slashes++
-		}
-		s.i = end + 1
-		if slashes%2 == 0 {
+		case c == '\\':
+			n := escapeLen(s.b[i:])
+			if n == 0 {
+				s.fail()
+				return
+			}
+			i += n
+		default: // a control character
+			s.fail()
 			return
 		}
 	}
+	s.fail()
+}
+
+// escapeLen returns the length of the escape sequence that b begins with, 0
+// when there is none.
+func escapeLen(b []byte) int {
+	switch {
+	case len(b) < 2:
+		return 0
+	case bytes.IndexByte([]byte(`"\/bfnrt`), b[1]) >= 0:
+		return 2
+	case b[1] != 'u' || len(b) < 6:
+		return 0
+	}
+	if _, err := hex.DecodeString(string(b[2:6])); err != nil {
+		return 0
+	}
+	return 6
+}
+
+func (s *scanner) skipWord(word string) {
+	if !bytes.HasPrefix(s.b[s.i:], []byte(word)) {
+		s.fail()
+		return
+	}
+	s.i += len(word)
+}
+
+// skipNumber consumes a number: -12.5e+7.
+func (s *scanner) skipNumber() {
+	s.skipOne("-")
+	if !s.skipOne("0") && !s.skipDigits() {
+		s.fail()
+	}
+	if s.skipOne(".") && !s.skipDigits() {
+		s.fail()
+	}
+	if s.skipOne("eE") {
+		s.skipOne("+-")
+		if !s.skipDigits() {
+			s.fail()
+		}
+	}
+}
+
+// skipOne consumes one of the bytes, if it is there.
+func (s *scanner) skipOne(of string) bool {
+	if s.i >= len(s.b) || strings.IndexByte(of, s.b[s.i]) < 0 {
+		return false
+	}
+	s.i++
+	return true
+}
+
+func (s *scanner) skipDigits() (some bool) {
+	for s.skipOne("0123456789") {
+		some = true
+	}
+	return some
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -60,9 +61,32 @@ func TestPeek(t *testing.T) {
 // nested returns n empty arrays in each other.
 func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 
+// The scanner takes what encoding/json takes.
+func TestScanner_grammar(t *testing.T) {
+	for _, text := range []string{
+		`{}`, ` { } `, `[]`, `[1,[2,{"a":[]}]]`, `0`, `-0`, `10`, `1.5`, `-1.5e+10`, `1E-2`, `true`, `false`, `null`, `""`, `"\\\u00e4\n"`, `"\ud800"`, "\"\xff\"", "[1\n,\t2\r]",
+		``, ` `, `{`, `[`, `"`, `"\`, `"\u12"`, `"\u12x4"`, `"\u+123"`, `"\x"`, "\"\x01\"", "\"\n\"", `{]`, `[}`, `[,]`, `[1,]`, `[1 2]`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{"a" 1}`,
+		`{a:1}`, `{1:1}`, `01`, `-`, `+1`, `.5`, `1.`, `1e`, `1e+`, `- 1`, `tru`, `truer`, `nul`, `NaN`, `1 2`, `{}{}`, "{}\x00", "\x00", "\xef\xbb\xbf{}", `[` + "\f" + `]`,
+		nested(maxDepth), nested(maxDepth + 1), strings.Repeat("[", maxDepth), strings.Repeat("[", maxDepth+1) + "tru",
+		`{"payload":` + nested(maxDepth-1) + `}`, `{"payload":` + nested(maxDepth) + `}`, `{"payload":{"call":{"id"`, `{"payload":{"call":{"id":"x`, `{"id"x`, `{"id":"\`,
+	} {
+		checkGrammar(t, []byte(text))
+	}
+}
+
+func checkGrammar(t *testing.T, text []byte) {
+	t.Helper()
+	s := scanner{b: text}
+	s.parts()
+	if got, want := s.ended(), json.Valid(text) && !tooDeep(text); got != want {
+		t.Errorf("%q: taken %t, want %t", text, got, want)
+	}
+}
+
 // checkAgreement fails when Peek and Decode read different things from a body.
 func checkAgreement(t *testing.T, body []byte) {
 	t.Helper()
+	checkGrammar(t, body)
 	tree, bad := parseBody(body)
 	if bad != "" {
 		if lanes := Peek(body).Lanes; lanes != nil {
