@@ -142,12 +142,17 @@ func serveProbe(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	word := "ok"
+	switch {
+	case errors.Is(err, errStandby):
+		word = StandbyWord
+	case err != nil:
+		word = "unavailable"
+	}
 	if err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, "unavailable\n")
-		return
 	}
-	_, _ = io.WriteString(w, "ok\n")
+	_, _ = io.WriteString(w, word+"\n")
 }
 
 // serveWebhook judges a webhook and counts the verdict.

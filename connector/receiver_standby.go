@@ -5,6 +5,10 @@ import (
 	"net/http"
 )
 
+// StandbyWord is what /readyz says while a connector waits for its state: it is
+// how a probe tells that connector from the one that has the state.
+const StandbyWord = "standby"
+
 // errStandby is why nothing is accepted.
 var errStandby = errors.New("waiting for the state")
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"crmsync/connector"
@@ -40,7 +39,8 @@ type healthView struct {
 	Reason string              `json:"reason"`
 	CRM    *connector.CRMState `json:"crm"` // null unless asked for
 
-	byHand bool // a person paused it: the reason says how it ends
+	byHand  bool // a person paused it: the reason says how it ends
+	standby bool // it waits for the state
 }
 
 // Run fails when the connector is not ready.
@@ -83,26 +83,27 @@ func (v healthView) text() string {
 	return "ready"
 }
 
-// ask goes through the socket, which knows reasons, else to the public
-// listener, which says yes or no.
+// ask goes through the socket of the connector on the state file: whatever else
+// listens on this machine may have another one.
 func (c *healthCommand) ask(ctx context.Context) (healthView, error) {
 	path, err := statePath(c.State)
 	if err != nil {
 		return healthView{}, err
 	}
 	client, err := dialConnector(ctx, path)
-	if err != nil {
-		return healthView{}, err
-	}
 	switch {
-	case client == nil && c.CRM:
-		return healthView{}, errors.New("the connector does not run, or runs on another state file: its socket is not there")
+	case err != nil:
+		return healthView{}, err
 	case client == nil:
-		return c.askPublic(ctx)
+		return c.askDeaf(ctx, path)
 	}
 	defer client.Close()
-	if v, waits := c.standby(ctx, path); waits {
-		return v, nil
+	if c.State == "" {
+		// Who waits for that connector, as in a rolling update, has the same
+		// state: a probe is about its own.
+		if v, err := c.askPublic(ctx, path); err == nil && v.standby {
+			return v, nil
+		}
 	}
 	v := healthView{}
 	if v.Ready, v.Reason, err = probe(ctx, client.http, "http://crmsync/readyz"); err != nil || !c.CRM {
@@ -114,25 +115,44 @@ func (c *healthCommand) ask(ctx context.Context) (healthView, error) {
 	return v, err
 }
 
-// standby reports whether the connector on this machine waits for the one that
-// answers on the socket: in a rolling update containers share the volume, and a
-// probe is about its own.
-func (c *healthCommand) standby(ctx context.Context, path string) (healthView, bool) {
+// askDeaf asks the public listener, which says yes or no, when a process has the
+// state file open and offers no socket.
+func (c *healthCommand) askDeaf(ctx context.Context, path string) (healthView, error) {
 	holder, err := bolt.ReadHolder(path)
-	if host, unknown := os.Hostname(); err != nil || unknown != nil || holder.Host == host || c.State != "" {
-		return healthView{}, false
+	if err != nil || !inUse(path) {
+		return healthView{}, fmt.Errorf("no connector answers on state file %s, its socket is not there: start it, or name another file with --state or CRMSYNC_STATE", path)
 	}
-	v, err := c.askPublic(ctx)
-	v.Reason = "waiting for the state file, which " + holderText(holder) + " has open"
-	return v, err == nil && !v.Ready
+	if c.CRM {
+		return healthView{}, fmt.Errorf("%s has state file %s open, but its socket is not there, which alone tells about the CRM: its log says why", holderText(holder), path)
+	}
+	v, err := c.askPublic(ctx, path)
+	if err != nil {
+		err = fmt.Errorf("%s has state file %s open, but its socket is not there, its log says why; %w", holderText(holder), path, err)
+	}
+	return v, err
 }
 
-func (c *healthCommand) askPublic(ctx context.Context) (healthView, error) {
+// inUse reports whether a process has the state file open for writing.
+func inUse(path string) bool {
+	store, err := bolt.Open(path, bolt.Options{ReadOnly: true, LockTimeout: lockPatience})
+	if err == nil {
+		err = store.Close()
+	}
+	_, locked := errors.AsType[*bolt.LockedError](err)
+	return locked
+}
+
+// askPublic asks the configured public listener.
+func (c *healthCommand) askPublic(ctx context.Context, path string) (healthView, error) {
 	cfg, err := loadOnly("CRMSYNC_LISTEN_ADDR")
 	if err != nil {
 		return healthView{}, err
 	}
 	v := healthView{}
 	v.Ready, v.Reason, err = probe(ctx, http.DefaultClient, loopbackURL(cfg.ListenAddr)+"/readyz")
+	if v.Reason == connector.StandbyWord {
+		holder, _ := bolt.ReadHolder(path) // without a name it is another process
+		v.standby, v.Reason = true, "waiting for the state file, which "+holderText(holder)+" has open"
+	}
 	return v, err
 }

@@ -105,6 +105,10 @@ func TestRollingUpdate_TakenBack(t *testing.T) {
 	after := before.successor(freeAddr(t))
 	after.launch()
 	after.eventually("the new process answers", 20*time.Second, func() bool { return after.probe("/healthz") == http.StatusOK })
+	if code, out := after.run("health"); code != 1 || !strings.Contains(out, "waiting for the state file") {
+		t.Errorf("health of the new process: exit code %d\n%s", code, out)
+	}
+	before.mustRun("health")
 	start := time.Now()
 	after.stop()
 	if took := time.Since(start); took > 5*time.Second {

@@ -262,6 +262,12 @@ func TestHealth_OfAContainerThatWaits(t *testing.T) {
 	if code, out, errOut := run(t, "health"); code != exitOK {
 		t.Errorf("nobody waits here: exit code %d\n%s%s", code, out, errOut)
 	}
+	other := startTest(t, testConfig(t, t.TempDir()))
+	other.receiver.Drain()
+	t.Setenv("CRMSYNC_LISTEN_ADDR", other.public.address().String())
+	if code, out, errOut := run(t, "health"); code != exitOK {
+		t.Errorf("one on another state is not ready: exit code %d\n%s%s", code, out, errOut)
+	}
 	waiting := httptest.NewServer(connector.NewStandby(connector.NewMetrics(nil)))
 	defer waiting.Close()
 	t.Setenv("CRMSYNC_LISTEN_ADDR", waiting.Listener.Addr().String())
