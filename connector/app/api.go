@@ -151,11 +151,10 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // the client went away: nobody is left to tell
+	_ = json.NewEncoder(w).Encode(v) // the client went away: nobody is left to tell
 }
 
 func (a *api) status(r *http.Request) (any, error) {
