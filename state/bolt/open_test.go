@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -263,5 +264,27 @@ func TestOpen_fromManyAtOnce(t *testing.T) {
 	}
 	for _, s := range holders {
 		closeClean(t, s)
+	}
+}
+
+// limitedWriter is a disk with room for so many bytes.
+type limitedWriter int
+
+func (w *limitedWriter) Write(b []byte) (int, error) {
+	if *w -= limitedWriter(len(b)); *w < 0 {
+		return 0, syscall.ENOSPC
+	}
+	return len(b), nil
+}
+
+// Wherever the copy breaks off, the caller can tell why.
+func TestBackup_onAFullDisk(t *testing.T) {
+	s := open(t, filled(t), bolt.Options{ReadOnly: true})
+	defer closeClean(t, s)
+	for room := range 4 {
+		w := limitedWriter(room * os.Getpagesize())
+		if err := s.Backup(t.Context(), &w); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("with room for %d pages: got %v", room, err)
+		}
 	}
 }

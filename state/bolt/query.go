@@ -209,9 +209,10 @@ func (t *tables) objectsOfKey(f state.ObjectFilter) []state.Link {
 
 // Backup implements [state.Store]. The copy is a state file of its own.
 func (s *Store) Backup(ctx context.Context, w io.Writer) error {
+	out := &ctxWriter{ctx: ctx, w: w}
 	err := s.view(ctx, func(t *tables) error {
-		_, err := t.tx.WriteTo(&ctxWriter{ctx: ctx, w: w})
-		return err
+		_, err := t.tx.WriteTo(out)
+		return cmp.Or(out.err, err) // bbolt does not wrap all of them
 	})
 	if err != nil {
 		return fmt.Errorf("back up state: %w", err)
@@ -219,15 +220,17 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// ctxWriter ends a long copy when its context does.
+// ctxWriter ends a long copy when its context does, and remembers what went
+// wrong.
 type ctxWriter struct {
 	ctx context.Context
 	w   io.Writer
+	err error
 }
 
-func (w *ctxWriter) Write(b []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
+func (w *ctxWriter) Write(b []byte) (n int, err error) {
+	if w.err = w.ctx.Err(); w.err == nil {
+		n, w.err = w.w.Write(b)
 	}
-	return w.w.Write(b)
+	return n, w.err
 }
