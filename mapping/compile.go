@@ -36,6 +36,9 @@ type env struct {
 // ownerFunction is the name of env.Owner in expressions.
 const ownerFunction = "owner"
 
+// rawVariable is the name of env.Raw.
+const rawVariable = "raw"
+
 // eventInfo is the variable event.
 type eventInfo struct {
 	ID        string    `expr:"id" json:"id"`
@@ -63,6 +66,7 @@ type program struct {
 	Expression
 	vm        *vm.Program
 	usesOwner bool
+	usesRaw   bool
 	whole     *vm.Program // the same with nothing cut; nil when nothing can be
 }
 
@@ -104,7 +108,7 @@ func (c compiler) compile(x Expression) (p *program, failure *ExpressionError) {
 	if err != nil {
 		return nil, newExpressionError(x, err, r)
 	}
-	p = &program{Expression: x, vm: compiled, usesOwner: r.usesOwner}
+	p = &program{Expression: x, vm: compiled, usesOwner: r.usesOwner, usesRaw: r.usesRaw}
 	if r.cuts {
 		again := &rewriter{names: map[file.Location]usedName{}}
 		p.whole, err = expr.Compile(x.Source, append(slices.Clone(c.whole), expr.Patch(again))...)

@@ -88,7 +88,7 @@ func newExpressionError(x Expression, err error, r *rewriter) *ExpressionError {
 		e.Message = used.name + " is not available: " + disabled[used.name]
 	default:
 		if names := candidates(used.of); !slices.Contains(names, used.name) {
-			e.Suggestion = nearest(used.name, names)
+			e.Suggestion = Nearest(used.name, names)
 		}
 	}
 	return e
@@ -116,8 +116,9 @@ func runtimeMessage(err error) string {
 	return message
 }
 
-// nearest returns the candidate that name was probably meant to be.
-func nearest(name string, candidates []string) string {
+// Nearest returns the candidate that name was probably meant to be, "" when
+// none is close. Case does not count.
+func Nearest(name string, candidates []string) string {
 	if len(name) > maxKey {
 		return ""
 	}

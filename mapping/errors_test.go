@@ -149,8 +149,8 @@ CRMSYNC_FILTER_CALL: gives a string, but a filter must be true or false
 func TestNew_NamesTheFieldOfACollection(t *testing.T) {
 	c := config(nil)
 	c.Fields[crm.Contact] = map[string]Expression{
-		"first-name": {"user.nmae", "CRMSYNC_MAP_CONTACT"},
-		"self":       {"user", "CRMSYNC_MAP_FILE"},
+		"first-name": {Source: "user.nmae", Variable: "CRMSYNC_MAP_CONTACT"},
+		"self":       {Source: "user", Variable: "CRMSYNC_MAP_FILE"},
 	}
 	_, err := New(c)
 	want := `CRMSYNC_MAP_CONTACT: contact field "first-name": type user has no field nmae; did you mean "name"? (1:6)

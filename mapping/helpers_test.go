@@ -89,7 +89,7 @@ func config(sources map[string]string, off ...crm.Object) Config {
 	}
 	for name, source := range sources {
 		object, field, _ := strings.Cut(name, ".")
-		x := Expression{source, "CRMSYNC_MAP_" + strings.ToUpper(object) + "_" + field}
+		x := Expression{Source: source, Variable: "CRMSYNC_MAP_" + strings.ToUpper(object) + "_" + field}
 		if object == "filter" {
 			x.Variable = "CRMSYNC_FILTER_" + strings.ToUpper(field)
 			c.Filters[Kind(field)] = x

@@ -83,7 +83,7 @@ func shown(word string) bool {
 		return true
 	}
 	known := knownNames()
-	return slices.Contains(known, word) || nearest(word, known) != ""
+	return slices.Contains(known, word) || Nearest(word, known) != ""
 }
 
 // knownNames are all names that an expression can use, and the words of the

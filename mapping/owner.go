@@ -6,8 +6,14 @@ import (
 	"crmsync/crm"
 )
 
-// UsesOwner reports whether any field of the object looks up an owner.
+// UsesOwner reports whether records of the object depend on owners: a field of
+// it looks one up, or the filter of what it is made from does.
 func (m *Mapper) UsesOwner(o crm.Object) bool {
+	for k, p := range m.filters {
+		if p != nil && p.usesOwner && k.object() == o {
+			return true
+		}
+	}
 	return m.objects[o] != nil && slices.ContainsFunc(m.objects[o].fields, func(f field) bool { return f.usesOwner })
 }
 
@@ -17,4 +23,32 @@ func (m *Mapper) OwnerField(o crm.Object, name string) bool {
 	return m.objects[o] != nil && slices.ContainsFunc(m.objects[o].fields, func(f field) bool {
 		return f.name == name && f.usesOwner
 	})
+}
+
+// OwnerLookup is a place in the configuration that calls owner().
+type OwnerLookup struct {
+	Object   crm.Object // whose records depend on it
+	Field    string     // "" for a filter
+	Variable string
+}
+
+// OwnerLookups returns every place that calls owner(), fields first.
+func (m *Mapper) OwnerLookups() []OwnerLookup {
+	var places []OwnerLookup
+	for _, o := range crm.Objects() {
+		if m.Off(o) {
+			continue
+		}
+		for _, f := range m.objects[o].fields {
+			if f.usesOwner {
+				places = append(places, OwnerLookup{o, f.name, f.Variable})
+			}
+		}
+	}
+	for _, k := range []Kind{KindCall, KindUser, KindOrg} {
+		if p := m.filters[k]; p != nil && p.usesOwner {
+			places = append(places, OwnerLookup{k.object(), "", p.Variable})
+		}
+	}
+	return places
 }

@@ -24,6 +24,7 @@ import (
 type rewriter struct {
 	names     map[file.Location]usedName
 	usesOwner bool
+	usesRaw   bool
 	cuts      bool // a function may leave some of a text out
 	variables int  // declared by the rewriter
 }
@@ -48,10 +49,9 @@ func (r *rewriter) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.IdentifierNode:
 		r.names[n.Location()] = usedName{name: n.Value}
-		// $env holds owner too.
-		if n.Value == ownerFunction || n.Value == "$env" {
-			r.usesOwner = true
-		}
+		all := n.Value == "$env"
+		r.usesOwner = r.usesOwner || all || n.Value == ownerFunction
+		r.usesRaw = r.usesRaw || all || n.Value == rawVariable
 	case *ast.MemberNode:
 		r.member(node, n)
 	case *ast.BuiltinNode:

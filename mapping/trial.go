@@ -1,0 +1,168 @@
+package mapping
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/parser"
+
+	"crmsync/crm"
+)
+
+// Trial is what can be known of the expression of a field before the first
+// event: what it may give by its text, and what it gives for samples.
+type Trial struct {
+	Expression
+	// Constants are the values that are written out in the expression and may be
+	// its result: a string, int64, float64, bool or []string.
+	Constants []any
+	Nil       bool // nil is written out as a result
+	Raw       bool // it reads raw, which holds more than the samples know
+	Owner     bool // it looks up an owner
+	// Quoted says that the whole expression is a text that would itself be a
+	// working expression.
+	Quoted   bool
+	Outcomes []Outcome // one for each sample
+}
+
+// Outcome is what an expression gives for one sample.
+type Outcome struct {
+	Sample
+	Value any    // as in crm.Fields; nil for none
+	Error string // why it failed, "" when it did not; quotes no value
+}
+
+// Trials tries the expressions of an object on samples, by CRM field.
+func (m *Mapper) Trials(o crm.Object) map[string]Trial {
+	trials := map[string]Trial{}
+	if m.Off(o) {
+		return trials
+	}
+	samples := samplesOf(o)
+	for _, f := range m.objects[o].fields {
+		t := Trial{Expression: f.Expression, Raw: f.usesRaw, Owner: f.usesOwner}
+		if tree, err := parser.Parse(f.Source); err == nil {
+			t.readResults(tree.Node)
+			t.Quoted = isQuoted(tree.Node)
+		}
+		for _, s := range samples {
+			v, err := newRun(m, s.event, sampleOwners()).evaluate(f.vm)
+			outcome := Outcome{Sample: s.Sample, Value: v}
+			if err != nil {
+				outcome.Error = runtimeMessage(err)
+			}
+			t.Outcomes = append(t.Outcomes, outcome)
+		}
+		trials[f.name] = t
+	}
+	return trials
+}
+
+// Marks reports whether the record of something that was deleted differs from
+// the one that was there before.
+func (m *Mapper) Marks(o crm.Object) bool {
+	for _, t := range m.Trials(o) {
+		before, after := t.Outcomes[0], t.Outcomes[len(t.Outcomes)-1]
+		if !reflect.DeepEqual(before.Value, after.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// readResults notes the values below node that may be its result.
+func (t *Trial) readResults(node ast.Node) {
+	switch n := node.(type) {
+	case *ast.ConditionalNode:
+		t.readResults(n.Exp1)
+		t.readResults(n.Exp2)
+	case *ast.BinaryNode:
+		if n.Operator == "??" {
+			t.readResults(n.Left)
+			t.readResults(n.Right)
+		}
+	case *ast.VariableDeclaratorNode:
+		t.readResults(n.Expr)
+	case *ast.SequenceNode:
+		t.readResults(n.Nodes[len(n.Nodes)-1])
+	case *ast.NilNode:
+		t.Nil = true
+	default:
+		if v, err := fieldValue(constant(node)); err == nil && v != nil {
+			t.Constants = append(t.Constants, v)
+		}
+	}
+}
+
+// constant returns the value that a node is written out as, nil for none.
+func constant(node ast.Node) any {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		return n.Value
+	case *ast.IntegerNode:
+		return n.Value
+	case *ast.FloatNode:
+		return n.Value
+	case *ast.BoolNode:
+		return n.Value
+	case *ast.UnaryNode:
+		return negative(n)
+	case *ast.ArrayNode:
+		list := []string{}
+		for _, item := range n.Nodes {
+			text, ok := item.(*ast.StringNode)
+			if !ok {
+				return nil
+			}
+			list = append(list, text.Value)
+		}
+		return list
+	}
+	return nil
+}
+
+func negative(n *ast.UnaryNode) any {
+	if n.Operator != "-" {
+		return nil
+	}
+	switch v := constant(n.Node).(type) {
+	case int:
+		return -v
+	case float64:
+		return -v
+	}
+	return nil
+}
+
+// isQuoted reports whether node is a text that reads a member of an event or
+// calls a function: an expression that was put in quotes.
+func isQuoted(node ast.Node) bool {
+	text, ok := node.(*ast.StringNode)
+	if !ok {
+		return false
+	}
+	p, failure := newCompiler(functions{unit: time.Second, zone: time.UTC}).compile(Expression{Source: text.Value})
+	if failure != nil {
+		return false
+	}
+	tree, err := parser.Parse(p.Source)
+	if err != nil {
+		return false
+	}
+	w := &workFinder{}
+	ast.Walk(&tree.Node, w)
+	return w.found
+}
+
+// workFinder looks for the parts that make a text an expression, and not a word
+// that happens to be the name of a variable.
+type workFinder struct{ found bool }
+
+// Visit is called for every node.
+func (w *workFinder) Visit(node *ast.Node) {
+	switch (*node).(type) {
+	case *ast.MemberNode, *ast.CallNode, *ast.BuiltinNode:
+		w.found = true
+	}
+}
