@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
@@ -141,7 +143,9 @@ func (c compiler) field(o crm.Object, field string, x Expression) (*program, *Ex
 func (c compiler) filter(x Expression) (*program, *ExpressionError) {
 	p, failure := c.compile(x)
 	if failure == nil {
-		if t := indirect(p.vm.Node().Type()); t != nil && t.Kind() != reflect.Bool && t.Kind() != reflect.Interface {
+		if _, isNil := p.vm.Node().(*ast.NilNode); isNil {
+			failure = newExpressionError(x, errors.New("is always nil, but a filter must be true or false"), &rewriter{})
+		} else if t := indirect(p.vm.Node().Type()); t != nil && t.Kind() != reflect.Bool && t.Kind() != reflect.Interface {
 			failure = newExpressionError(x, fmt.Errorf("gives a %s, but a filter must be true or false", t), &rewriter{})
 		}
 	}

@@ -101,7 +101,7 @@ func TestNew_Filters(t *testing.T) {
 		`user.name`:           false,
 		`user.streak`:         false,
 		`call.analysis`:       false,
-		`nil`:                 true, // yields nil at run time: the event passes
+		`nil`:                 false,
 		`user.streak > 3`:     true,
 		`raw.flag`:            true,
 		`not deleted`:         true,
