@@ -188,7 +188,7 @@ func deliveryOptions(cfg *config.Config, store state.Store, client crm.Client, m
 	return connector.DispatcherOptions{
 		Store: store, Client: client, Mapper: mapper, Log: slog.New(slog.DiscardHandler),
 		UserDeleted: connector.DeletePolicy(cfg.UserDeleted), OrgDeleted: connector.DeletePolicy(cfg.OrgDeleted),
-		BatchSize: cfg.Common.BatchSize, GiveUpAfter: cfg.GiveUpAfter, SettleTime: cfg.SettleTime,
+		DefaultOwner: cfg.DefaultOwner, BatchSize: cfg.Common.BatchSize, GiveUpAfter: cfg.GiveUpAfter, SettleTime: cfg.SettleTime,
 	}
 }
 

@@ -29,10 +29,11 @@ type Config struct {
 	SettleTime time.Duration
 	DryRun     bool // write nothing to the CRM; events stay pending
 
-	Mapping     mapping.Config
-	GiveUpAfter time.Duration
-	UserDeleted DeletePolicy
-	OrgDeleted  DeletePolicy
+	Mapping      mapping.Config
+	DefaultOwner string // CRM id; "" for none
+	GiveUpAfter  time.Duration
+	UserDeleted  DeletePolicy
+	OrgDeleted   DeletePolicy
 
 	LogLevel  slog.Level
 	LogFormat string // LogJSON or LogText

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"crmsync/crm"
+	"crmsync/mapping"
 )
 
 // The markers between which the README holds the table of settings.
@@ -71,6 +72,15 @@ const exampleMapping = `# Every field of the CRM that is written has an expressi
 #   CRMSYNC_MAP_CONTACT_jobtitle=user.role == "Manager" ? "Head" : "Rep"
 #   CRMSYNC_MAP_CONTACT_locale=raw.user.locale ?? raw.call.user.locale ?? ""
 #   CRMSYNC_MAP_ACTIVITY_crmsync_transcript=
+#
+# Who wins a field that people edit in the CRM too?
+# CRMSYNC_POLICY_CONTACT_<field> (or ACTIVITY, COMPANY) is one of
+#
+#   always         crmsync writes what the event says; the default
+#   if_empty       only while the field is empty
+#   if_unchanged   only while the field holds what crmsync wrote last: an edit
+#                  in the CRM stays, and so does a field that somebody cleared
+#   on_create      only with a new record
 `
 
 // Example returns config.example.env: every variable with its default, the
@@ -237,7 +247,12 @@ func fieldRows() []setting {
 			help:     "Expression for one CRM field of " + from[object] + ". Empty removes the field.",
 		})
 	}
-	return rows
+	return append(rows, setting{
+		variable: policyFieldPrefix(crm.Contact) + "<field>",
+		fallback: string(mapping.Always),
+		help: "Who wins a field that people edit in the CRM too (ACTIVITY and COMPANY alike): always writes what the event says, " +
+			"if_empty only while the field is empty, if_unchanged only while it holds what crmsync wrote last, on_create only with a new record.",
+	})
 }
 
 // preset is a default mapping and the adapters that share it.

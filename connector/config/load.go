@@ -90,6 +90,7 @@ func (l *loader) load() {
 	}
 	l.warnOtherCRMs(adapter)
 	l.rememberMapping()
+	l.policyFields()
 }
 
 func (l *loader) problem(variable, code, message, remedy string) {

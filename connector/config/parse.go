@@ -59,6 +59,7 @@ func (l *loader) parse() {
 	c.Mapping.TimeZone = l.timeZone(&in.TimeZone)
 	c.Mapping.DurationUnit = choose(l, &in.DurationUnit, map[string]time.Duration{
 		"seconds": time.Second, "milliseconds": time.Millisecond, "minutes": time.Minute})
+	c.DefaultOwner = in.DefaultOwner.text
 	c.GiveUpAfter = l.duration(&in.GiveUpAfter, 1, maxDuration)
 	c.UserDeleted = choose(l, &in.UserDeleted, deletePolicies)
 	c.OrgDeleted = choose(l, &in.OrgDeleted, deletePolicies)

@@ -11,6 +11,7 @@ const (
 	prefix       = "CRMSYNC_"
 	fileSuffix   = "_FILE"
 	mapPrefix    = prefix + "MAP_"
+	policyPrefix = prefix + "POLICY_"
 	filterPrefix = prefix + "FILTER_"
 )
 
@@ -52,10 +53,11 @@ type input struct {
 	LogLevel  value `split_words:"true" name:"LOG_LEVEL" default:"info" group:"Logging" help:"Least important level that is logged: debug, info, warn or error."`
 	LogFormat value `split_words:"true" name:"LOG_FORMAT" default:"json" group:"Logging" help:"Form of the log: json, or text for people."`
 
-	MapContact  value `split_words:"true" name:"MAP_CONTACT" group:"Mapping" example:"{\"Job Title\": \"user.role\", \"email\": \"\"}" help:"JSON object {\"field\": \"expression\"} for contact fields whose names a variable cannot carry; an empty expression removes a field. off writes no contacts at all."`
-	MapActivity value `split_words:"true" name:"MAP_ACTIVITY" group:"Mapping" help:"The same for call activities."`
-	MapCompany  value `split_words:"true" name:"MAP_COMPANY" group:"Mapping" example:"off" help:"The same for companies."`
-	MapFile     value `split_words:"true" name:"MAP_FILE" group:"Mapping" example:"/etc/crmsync/mapping.json" help:"JSON file {\"contact\": {…}, \"activity\": {…}, \"company\": {…}} of such objects. The variables win over it."`
+	MapContact   value `split_words:"true" name:"MAP_CONTACT" group:"Mapping" example:"{\"Job Title\": \"user.role\", \"email\": \"\"}" help:"JSON object {\"field\": \"expression\"} for contact fields whose names a variable cannot carry; an empty expression removes a field. off writes no contacts at all."`
+	MapActivity  value `split_words:"true" name:"MAP_ACTIVITY" group:"Mapping" help:"The same for call activities."`
+	MapCompany   value `split_words:"true" name:"MAP_COMPANY" group:"Mapping" example:"off" help:"The same for companies."`
+	DefaultOwner value `split_words:"true" name:"DEFAULT_OWNER" group:"Mapping" help:"CRM id of the owner of records for whose address owner(email) finds nobody. It has to be an active person, not a team or a queue: crmsync check tells."`
+	MapFile      value `split_words:"true" name:"MAP_FILE" group:"Mapping" example:"/etc/crmsync/mapping.json" help:"JSON file {\"contact\": {…}, \"activity\": {…}, \"company\": {…}} of such objects. The variables win over it."`
 }
 
 // setting is one row of the table: what is known about a variable before the
@@ -121,6 +123,12 @@ func (a Adapter) settings() []setting {
 
 // prefix is what the variables of the adapter begin with.
 func (a Adapter) prefix() string { return prefix + strings.ToUpper(a.Name) + "_" }
+
+// policyFieldPrefix is what the variables of the policies of an object's fields
+// begin with.
+func policyFieldPrefix(object crm.Object) string {
+	return policyPrefix + strings.ToUpper(string(object)) + "_"
+}
 
 // fieldPrefix is what the variables of single fields of an object begin with.
 func fieldPrefix(object crm.Object) string {

@@ -17,9 +17,10 @@ func (l *loader) unknown() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.env)) {
 		_, _, isField := cutFieldVariable(name)
+		_, _, isPolicy := cutPolicyVariable(name)
 		unset := l.env[name] == "" && !strings.HasPrefix(name, mapPrefix)
 		_, isOther := l.otherCRM(name)
-		if isField || unset || isOther || !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
+		if isField || isPolicy || unset || isOther || !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
 			continue
 		}
 		remedy := "crmsync config --example lists the variables"
@@ -42,11 +43,13 @@ func suggest(name string, known []string) string {
 		candidates = append(candidates, strings.TrimPrefix(k, prefix))
 	}
 	for _, object := range crm.Objects() {
-		p := strings.TrimPrefix(fieldPrefix(object), prefix)
-		if parts := strings.SplitN(bare, "_", 3); len(parts) == 3 {
-			head := parts[0] + "_" + parts[1] + "_"
-			if Nearest(head, []string{p}) != "" {
-				candidates = append(candidates, p+parts[2])
+		for _, p := range []string{fieldPrefix(object), policyFieldPrefix(object)} {
+			p = strings.TrimPrefix(p, prefix)
+			if parts := strings.SplitN(bare, "_", 3); len(parts) == 3 {
+				head := parts[0] + "_" + parts[1] + "_"
+				if Nearest(head, []string{p}) != "" {
+					candidates = append(candidates, p+parts[2])
+				}
 			}
 		}
 	}
