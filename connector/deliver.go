@@ -109,19 +109,23 @@ func (d *delivery[T]) answered(batch []T, errs []error) {
 		d.postpone(batch)
 		return
 	}
-	for i, item := range batch {
-		if errs[i] == nil {
-			d.alive = true
-			d.arrived(item)
-			continue
+	// First those that got no useful answer: that others were taken or judged in
+	// the same answer says that they are to blame themselves.
+	for i := range batch {
+		if e := crm.AsError(errs[i]); errs[i] != nil && e.Kind == crm.Unavailable {
+			d.unanswered(batch[i:i+1], e)
 		}
+	}
+	for i, item := range batch {
 		e := crm.AsError(errs[i])
 		switch {
+		case errs[i] == nil:
+			d.alive = true
+			d.arrived(item)
+		case e.Kind == crm.Unavailable: // done
 		case concernsRecord(e):
 			d.alive = true // the CRM works: it has an opinion about this record
 			d.failed(item, e)
-		case e.Kind == crm.Unavailable:
-			d.unanswered(batch[i:i+1], e)
 		default:
 			d.trip(batch[i:i+1], e)
 			d.later(item)

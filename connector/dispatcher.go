@@ -89,10 +89,9 @@ type Dispatcher struct {
 	binding *state.Binding // of the account; nil until it is known
 
 	// Used by the goroutine of Run only.
-	streaks     map[crm.Object]streak
-	drainAfter  time.Time
-	lastArrival map[crm.Object]time.Time
-	troubles    map[uint64]*trouble // by Seq, of pending events
+	streaks    map[crm.Object]streak
+	drainAfter time.Time
+	troubles   map[uint64]*trouble // by Seq, of pending events
 
 	running sync.Mutex    // held by Run
 	busy    chan struct{} // holds a token while a step is under way
@@ -117,7 +116,6 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		defaultOwner: o.DefaultOwner,
 		gate:         newGate(),
 		streaks:      map[crm.Object]streak{},
-		lastArrival:  map[crm.Object]time.Time{},
 		troubles:     map[uint64]*trouble{},
 		busy:         make(chan struct{}, 1),
 	}
@@ -126,8 +124,8 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 	}
 	d.owners = &ownerTable{}
 	d.linker, _ = o.Client.(crm.Linker)
-	d.comparer, _ = o.Client.(crm.Comparer)
 	d.archiver, _ = o.Client.(crm.Archiver)
+	d.comparer, _ = o.Client.(crm.Comparer)
 	if o.DryRun {
 		d.dry = newDryRun(d, o)
 	}

@@ -131,7 +131,7 @@ func (r *round) linkDelivery(object crm.Object) *delivery[*edge] {
 // linked notes a link that exists, or is gone, as wanted.
 func (r *round) linked(e *edge) {
 	r.gate.arrived(e.From.Object)
-	r.vindicated(e.From.Object)
+	r.vindicated(way{e.From.Object, true})
 	switch {
 	case e.ready != nil:
 		r.drained(e, true)
@@ -194,7 +194,7 @@ func (r *round) sideGone(e *edge, err *crm.Error) {
 
 // linkAlone notes a link that was sent alone and got no useful answer.
 func (r *round) linkAlone(e *edge, err *crm.Error) {
-	if e.job != nil && r.unanswered(e.job.ev, e.From.Object) {
+	if e.job != nil && r.unanswered(e.job.ev, way{e.From.Object, true}) {
 		e.job.linkErr, e.job.gaveUp = scrubbedLink(err, e), true
 		return
 	}

@@ -12,10 +12,17 @@ const retryMax = 5 * time.Minute
 // trouble is the history of an event one of whose records gets no answer when
 // it is sent alone.
 type trouble struct {
-	object  crm.Object
+	way     way
 	last    time.Time     // its last failure
-	own     bool          // another record of the object has arrived since: not the CRM's fault
+	own     bool          // something else has arrived the same way since: not the CRM's fault
 	failing time.Duration // how long it has been failing by its own fault
+}
+
+// way is what requests have in common that fail together when it is the CRM that
+// fails: one that takes links may still be unable to take records.
+type way struct {
+	object crm.Object
+	links  bool // of the object's records, instead of the records
 }
 
 // unanswered notes that something of ev was sent alone and got no useful
@@ -23,28 +30,32 @@ type trouble struct {
 // first. It reports true when the event has failed for long enough, while
 // others arrived, to give it up. Time during which the account was held does
 // not count.
-func (r *round) unanswered(ev *event, object crm.Object) (giveUp bool) {
+func (r *round) unanswered(ev *event, w way) (giveUp bool) {
 	t := r.troubles[ev.Seq]
 	if t == nil {
-		t = &trouble{object: object, failing: ev.FailingFor}
+		t = &trouble{way: w, failing: ev.FailingFor}
 		r.troubles[ev.Seq] = t
 	}
 	now, most := time.Now(), outageMax
-	if t.own {
+	if t.isOwn(w) {
 		t.failing += now.Sub(latest(t.last, r.gate.healthySince()))
 		most = retryMax
 	}
-	t.last, t.own = now, false
+	t.way, t.last, t.own = w, now, false
 	ev.attempted, ev.failing = true, t.failing
 	ev.notBefore = now.Add(backoff(ev.Attempts, most))
 	return t.failing >= r.giveUpAfter
 }
 
-// vindicated says that a record of object arrived: those of the object that
-// failed before it did so by their own fault.
-func (r *round) vindicated(object crm.Object) {
+// isOwn reports whether the last failure was on that way, and the event's own
+// fault. A nil t is none.
+func (t *trouble) isOwn(w way) bool { return t != nil && t.own && t.way == w }
+
+// vindicated says that something arrived: what failed before it on the same way
+// did so by its own fault.
+func (r *round) vindicated(w way) {
 	for _, t := range r.troubles {
-		t.own = t.own || t.object == object
+		t.own = t.own || t.way == w
 	}
 }
 

@@ -191,8 +191,7 @@ func (w *writer) arrived(j *job) {
 	for _, reason := range w.gate.arrived(w.object) {
 		w.log.Info("writing resumes", keyObject, string(w.object), keyReason, reason)
 	}
-	w.vindicated(w.object)
-	w.lastArrival[w.object] = time.Now()
+	w.vindicated(way{object: w.object})
 	w.bury()
 	delete(w.streaks, w.object)
 	if j.task == taskArchive {
@@ -242,6 +241,7 @@ func (w *writer) failed(j *job, e *crm.Error) {
 		w.refuse(j, e)
 	}
 }
+
 // replaceOwner takes an owner out of a record, for the default one if that is
 // somebody else.
 func (w *writer) replaceOwner(j *job, field string) {
@@ -252,7 +252,6 @@ func (w *writer) replaceOwner(j *job, field string) {
 		delete(j.rec.Fields, field)
 	}
 }
-
 
 // refuse keeps a refused record until it is clear that it is the record's own
 // fault: when the same refusal comes too often in a row, the object pauses and
@@ -292,15 +291,19 @@ func (w *writer) bury() {
 }
 
 // alone notes a record that was sent alone and got no useful answer. One that
-// the CRM passes over in silence, twice, while it takes others, is refused.
+// the CRM passes over in silence is refused when it is passed over again after
+// the CRM took another: before that, the CRM may be broken for all of them. What
+// is refused of a record says enough about its older events.
 func (w *writer) alone(j *job, e *crm.Error) {
 	e = w.scrubbed(e, j)
 	w.metrics.delivered(w.object, e.Kind.String())
-	if t := w.troubles[j.ev.Seq]; e.Code == crm.CodeSilentNoop && t != nil && (t.own || w.takesOthers()) {
+	byRecords := way{object: w.object}
+	if e.Code == crm.CodeSilentNoop && (j.lane.refused != nil || w.troubles[j.ev.Seq].isOwn(byRecords)) {
+		j.lane.refused = &refusal{hash: j.hash, err: e}
 		w.dead(j, state.ReasonRefused, e)
 		return
 	}
-	if w.unanswered(j.ev, w.object) {
+	if w.unanswered(j.ev, byRecords) {
 		w.dead(j, state.ReasonGaveUp, e)
 		return
 	}
@@ -309,13 +312,6 @@ func (w *writer) alone(j *job, e *crm.Error) {
 	}
 	j.ev.records[j.lane.Lane].Error = e.Error()
 	w.postpone(j)
-}
-
-// takesOthers reports whether the CRM took records of the object lately, and
-// has not been held since.
-func (w *writer) takesOthers() bool {
-	last := w.lastArrival[w.object]
-	return !last.Before(w.gate.healthySince()) && time.Since(last) < retryMax
 }
 
 // reason words an error for status: the variable to look at, then the CRM.
