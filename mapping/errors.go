@@ -3,6 +3,7 @@ package mapping
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -69,7 +70,11 @@ var goNames = strings.NewReplacer(
 	"*string", "string", "*float64", "number", "float64", "number", "*int", "number",
 	"*time.Time", "time", "time.Time", "time",
 	"map[string]interface {}", "object", "interface {}", "any",
+	`unexpected token Operator("=")`, "a comparison is written ==",
 )
+
+// bareWords matches a text that somebody forgot to put in quotes.
+var bareWords = regexp.MustCompile(`^\s*[\pL\pN_]+([ -][\pL\pN_]+)*\s*$`)
 
 // newExpressionError describes an error of the compiler.
 func newExpressionError(x Expression, err error, r *rewriter) *ExpressionError {
@@ -81,6 +86,9 @@ func newExpressionError(x Expression, err error, r *rewriter) *ExpressionError {
 	}
 	e.Line, e.Column = f.Line, f.Column+1
 	e.Message = strings.TrimSpace(goNames.Replace(hideIn(f.Message, x.Source)))
+	if bareWords.MatchString(x.Source) {
+		e.Message += ": a text is written in double quotes"
+	}
 	used, ok := r.names[f.Location]
 	switch {
 	case !ok:
