@@ -193,7 +193,9 @@ func (rc *Receiver) receive(w http.ResponseWriter, r *http.Request) *verdict {
 		return badSignature
 	}
 	rc.metrics.keyMatches.WithLabelValues(keyLabel(key)).Inc()
-	return rc.accept(r.Context(), newMessage(set.id, body.data, received))
+	m := newMessage(set.id, body.data, received)
+	m.SignedBy = state.Signer{Secret: key + 1, Of: len(rc.verifier.checks)}
+	return rc.accept(r.Context(), m)
 }
 
 // newMessage reads at the door the little that identity and order need. A

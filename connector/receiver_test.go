@@ -375,3 +375,14 @@ func TestReceiver_NeverRedirects(t *testing.T) {
 		wantStatus(t, serve(rc, r), http.StatusNotFound)
 	}
 }
+
+// During a rotation it has to be seen which secret the sender uses.
+func TestReceiver_NotesWhichSecretSigned(t *testing.T) {
+	inbox := &fakeInbox{}
+	rc := newTestReceiver(t, inbox)
+	rc.verifier = mustVerifier(t, otherSecret, exampleSecret)
+	wantStatus(t, serve(rc, example()), http.StatusNoContent)
+	if got, want := inbox.messages[0].SignedBy, (state.Signer{Secret: 2, Of: 2}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}

@@ -60,6 +60,14 @@ type Message struct {
 	Lanes      []Lane    // the records that the event may write; empty when unreadable
 	Body       []byte
 	ReceivedAt time.Time
+	SignedBy   Signer
+}
+
+// Signer is the webhook secret that verified a delivery, by its place: the
+// number is enough to tell during a rotation which one the sender uses.
+type Signer struct {
+	Secret int `json:"secret"` // from 1; 0 when it is not known
+	Of     int `json:"of"`     // how many there were
 }
 
 // Outcome of an Accept.
@@ -106,6 +114,7 @@ type Event struct {
 	Key        string
 	OccurredAt time.Time
 	ReceivedAt time.Time
+	SignedBy   Signer    // of the delivery that Body is from
 	SettledAt  time.Time // zero while pending
 	Status     Status
 	Reason     string
@@ -232,7 +241,7 @@ type Batch struct {
 	Settlements []Settlement // also end the leases of their events
 	Links       []Link       // put; clears the in-doubt mark of its lane
 	NotCreated  []Lane       // clear the in-doubt mark: the CRM answered that it made no such record
-	Waiting     []Waiting    // add; adding twice is once; of a WaitLink the Record has a Link
+	Waiting     []Waiting    // add; adding twice is once; the Record has a Link
 	Drained     []Waiting    // remove
 	Requeue     []Lane       // queue again the events that wrote these records
 	Binding     *Binding     // set on the first successful write

@@ -94,6 +94,7 @@ func replaceable(e *state.Event) bool {
 // copyMessage sets what a delivery says about an event.
 func copyMessage(e *state.Event, m *state.Message) {
 	e.Type, e.Key, e.OccurredAt, e.Lanes = m.Type, m.Key, m.OccurredAt, m.Lanes
+	e.SignedBy = m.SignedBy
 }
 
 // known finds the event that m is a duplicate of; the message id decides.

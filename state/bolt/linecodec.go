@@ -51,6 +51,8 @@ type lineBody struct {
 	Force      bool         `cbor:"10,keyasint,omitempty"`
 	NotBefore  packedTime   `cbor:"11,keyasint,omitempty"`
 	FailingFor int64        `cbor:"12,keyasint,omitempty"` // nanoseconds
+	Secret     int          `cbor:"13,keyasint,omitempty"`
+	Secrets    int          `cbor:"14,keyasint,omitempty"`
 }
 
 // laneBody is a lane of an event.
@@ -87,6 +89,7 @@ func encodeEvent(e *state.Event) ([]byte, error) {
 		ID: packedID(e.ID), Key: packedID(e.Key), OccurredAt: packedTime(e.OccurredAt),
 		Reason: e.Reason, Error: e.Error, Attempts: e.Attempts, Force: e.Force,
 		NotBefore: packedTime(e.NotBefore), FailingFor: int64(e.FailingFor),
+		Secret: e.SignedBy.Secret, Secrets: e.SignedBy.Of,
 	}
 	if e.MessageID != e.ID {
 		body.MessageID = packedID(e.MessageID)
@@ -116,6 +119,7 @@ func decodeEvent(seq uint64, line []byte) (state.Event, error) {
 		OccurredAt: time.Time(b.OccurredAt), ReceivedAt: h.received, SettledAt: h.settled,
 		Reason: b.Reason, Error: b.Error, Attempts: b.Attempts, Force: b.Force,
 		NotBefore: time.Time(b.NotBefore), FailingFor: time.Duration(b.FailingFor),
+		SignedBy: state.Signer{Secret: b.Secret, Of: b.Secrets},
 	}
 	if e.Status, err = statusOf(h.status); err != nil {
 		return e, err

@@ -17,7 +17,7 @@ var acceptTests = []test{
 		e := f.event("evt-c1")
 		want := state.Event{
 			Seq: e.Seq, ID: m.ID, MessageID: m.MessageID, Type: m.Type, Key: m.Key, OccurredAt: m.OccurredAt,
-			ReceivedAt: m.ReceivedAt, Status: state.Pending, Lanes: m.Lanes, Body: m.Body, Size: len(m.Body),
+			ReceivedAt: m.ReceivedAt, SignedBy: m.SignedBy, Status: state.Pending, Lanes: m.Lanes, Body: m.Body, Size: len(m.Body),
 		}
 		f.equal("event", e, want)
 	}},
@@ -195,11 +195,12 @@ func acceptRequeues(f *fixture) {
 		f.end(st)
 		m.Body, m.Type, m.OccurredAt = []byte("new"), "user.updated", m.OccurredAt.Add(time.Hour)
 		m.Key, m.Lanes = "other", []state.Lane{contact("other")}
+		m.SignedBy.Secret = 1
 		f.accept(m, state.Requeued)
 		e := f.event(m.ID)
 		f.equal("event", e, state.Event{
 			Seq: e.Seq, ID: m.ID, MessageID: m.MessageID, Type: m.Type, Key: m.Key, OccurredAt: m.OccurredAt,
-			ReceivedAt: m.ReceivedAt, Status: state.Pending, Lanes: m.Lanes, Body: m.Body, Size: len(m.Body),
+			ReceivedAt: m.ReceivedAt, SignedBy: m.SignedBy, Status: state.Pending, Lanes: m.Lanes, Body: m.Body, Size: len(m.Body),
 		})
 		if s := f.stats(); len(s.Reasons) != 0 || s.Counts[state.Pending] != 1 {
 			f.Errorf("after %s: reasons %v, counts %v", st.Reason, s.Reasons, s.Counts)

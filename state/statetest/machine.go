@@ -99,6 +99,7 @@ func (m *machine) accept(t *rapid.T) {
 		Lanes:      some(t, lanes, "lane"),
 		Body:       rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "body"),
 		ReceivedAt: m.clock.Now(),
+		SignedBy:   state.Signer{Secret: rapid.IntRange(0, 2).Draw(t, "secret"), Of: 2},
 	}
 	got, err := m.store.Accept(m.ctx, msg)
 	m.ok(err)

@@ -96,7 +96,7 @@ func (m *model) accept(msg state.Message) state.Receipt {
 
 func (e *modelEvent) take(msg state.Message) {
 	e.Type, e.Key, e.OccurredAt, e.Lanes = msg.Type, msg.Key, msg.OccurredAt, msg.Lanes
-	e.Body, e.Size = msg.Body, len(msg.Body)
+	e.SignedBy, e.Body, e.Size = msg.SignedBy, msg.Body, len(msg.Body)
 }
 
 func (m *model) reopen(e *modelEvent) {

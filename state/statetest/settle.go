@@ -24,7 +24,7 @@ var settleTests = []test{
 		m := f.call("c1")
 		f.equal("event", f.event("evt-c1"), state.Event{
 			Seq: seq, ID: m.ID, MessageID: m.MessageID, Type: m.Type, Key: m.Key, OccurredAt: m.OccurredAt,
-			ReceivedAt: epoch, SettledAt: epoch.Add(time.Second), Status: state.Dead, Reason: state.ReasonRefused,
+			ReceivedAt: epoch, SignedBy: m.SignedBy, SettledAt: epoch.Add(time.Second), Status: state.Dead, Reason: state.ReasonRefused,
 			Error: "refused", Attempts: 1, Lanes: m.Lanes, Records: records, Body: m.Body, Size: len(m.Body),
 		})
 		f.equal("reasons", f.stats().Reasons, map[string]int64{"dead/refused": 1})

@@ -139,7 +139,7 @@ func (f *fixture) call(name string, lanes ...state.Lane) state.Message {
 	return state.Message{
 		ID: "evt-" + name, MessageID: "msg_" + name, Type: "call.completed", Key: name,
 		OccurredAt: epoch.Add(-time.Minute), Lanes: lanes,
-		Body: fmt.Appendf(nil, `{"call":{"id":%q}}`, name), ReceivedAt: f.clock.Now(),
+		Body: fmt.Appendf(nil, `{"call":{"id":%q}}`, name), ReceivedAt: f.clock.Now(), SignedBy: state.Signer{Secret: 2, Of: 3},
 	}
 }
 
