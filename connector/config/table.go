@@ -36,7 +36,7 @@ type input struct {
 
 	DryRun         value `split_words:"true" name:"DRY_RUN" default:"false" group:"Writing" help:"With true, a rehearsal: accept, map, plan and read, write nothing. Events stay pending; crmsync status and crmsync explain say what would be written."`
 	BatchSize      value `split_words:"true" name:"BATCH_SIZE" unset:"the CRM's maximum" example:"50" group:"Writing" help:"Records per request."`
-	RequestTimeout value `split_words:"true" name:"REQUEST_TIMEOUT" default:"30s" group:"Writing" help:"How long one request to the CRM may take."`
+	RequestTimeout value `split_words:"true" name:"REQUEST_TIMEOUT" default:"30s" group:"Writing" help:"How long one request to the CRM may take: 1s to 10m."`
 	RateLimit      value `split_words:"true" name:"RATE_LIMIT" unset:"the CRM's own" example:"100/10s" group:"Writing" help:"Requests per time, such as 100/10s. off paces nothing; the CRM's refusals are respected all the same."`
 	SettleTime     value `split_words:"true" name:"SETTLE_TIME" default:"120s" group:"Writing" help:"Only for CRMs without upsert: how long after an unanswered create to look for the record. Not below the request timeout."`
 	GiveUpAfter    value `split_words:"true" name:"GIVE_UP_AFTER" default:"24h" group:"Writing" help:"How long one record may keep failing while others succeed before its event becomes a dead letter."`
