@@ -119,7 +119,16 @@ func newKillWorld(t *testing.T, seed uint64, waves int) *killWorld {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.crm.Close() })
-	w.connectorProcess = newConnector(t, url, "CRMSYNC_BATCH_SIZE=10")
+	settings := []string{"CRMSYNC_BATCH_SIZE=10"}
+	if seed%2 == 1 { // nobody edits the CRM: its own values must not pass for edits
+		for _, field := range []string{
+			"CONTACT_lastname", "CONTACT_crmsync_role", "CONTACT_crmsync_deleted", "COMPANY_name",
+			"ACTIVITY_hs_call_title", "ACTIVITY_hs_call_body", "ACTIVITY_hs_timestamp", "ACTIVITY_crmsync_score",
+		} {
+			settings = append(settings, "CRMSYNC_POLICY_"+field+"=if_unchanged")
+		}
+	}
+	w.connectorProcess = newConnector(t, url, settings...)
 	w.crm.SetLatency(time.Millisecond)
 	w.trap.kill = w.die
 	front := listen(t, "tcp", "127.0.0.1:0")
