@@ -38,6 +38,7 @@ type pageWalk struct {
 	path string
 	file *os.File
 	meta meta       // of the commit
+	both bool       // the file has two valid meta pages
 	role []pageRole // by page
 	add  func(format string, args ...any)
 }
@@ -84,9 +85,18 @@ func newPageWalk(ctx context.Context, path string, add func(format string, args 
 	}
 	w := &pageWalk{ctx: ctx, path: path, file: f, add: add}
 	if len(metas) > 0 {
-		w.meta = newestMeta(metas)
+		w.meta, w.both = newestMeta(metas), len(metas) > 1
 	}
 	return w, nil
+}
+
+// verify is run, and more: a file can be used with one meta page, until the next
+// commit makes the other one anew, but what the other one said is lost.
+func (w *pageWalk) verify() error {
+	if w.meta.pages > 0 && !w.both {
+		w.add("one of the two meta pages is not valid: the last commit may be missing")
+	}
+	return w.run()
 }
 
 // run reports what is wrong.

@@ -3,11 +3,14 @@ package bolt
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.etcd.io/bbolt"
 
 	"crmsync/state"
 )
@@ -106,6 +109,21 @@ func TestWalkPages_NamesWhatIsWrong(t *testing.T) {
 		{"keys out of order", flagBranch, func(p []byte) {
 			put32(p[pageHeader:], binary.NativeEndian.Uint32(p[pageHeader+elementSize:])+elementSize)
 		}, "not in order"},
+		{"a value behind the page", flagLeaf, func(p []byte) { put32(p[pageHeader+12:], 1<<31) }, "the value of entry 0 lies outside"},
+		{"a key with which a leaf does not begin", flagLeaf, func(p []byte) {
+			put32(p[pageHeader+elementSize+4:], binary.NativeEndian.Uint32(p[pageHeader+4:])-elementSize)
+		}, "not in order"},
+		{"a bucket that is none", flagRoot, func(p []byte) { put32(p[pageHeader+12:], bucketSize-1) }, "entry 0 is too short for a bucket"},
+		{"a bucket that leads out of the file", flagRoot, func(p []byte) { put64(bucketIn(p, false), 1<<60) }, "does not exist"},
+		{"a bucket that leads to the bucket of buckets", flagRoot, func(p []byte) {
+			put64(bucketIn(p, false), binary.NativeEndian.Uint64(p))
+		}, "in use already"},
+		{"a small bucket that is no leaf", flagRoot, func(p []byte) { put16(bucketIn(p, true)[bucketSize+8:], flagBranch) }, "expected a leaf in entry"},
+		{"a small bucket with too many entries", flagRoot, func(p []byte) { put16(bucketIn(p, true)[bucketSize+10:], 0xffff) }, "do not fit"},
+		{"a list of free pages that is none", flagFreelist, func(p []byte) { put16(p[8:], flagLeaf) }, "expected the list of free pages, found a page of type 0x2"},
+		{"a free page that is in use", flagFreelist, func(p []byte) {
+			put64(p[pageHeader:], binary.NativeEndian.Uint64(p))
+		}, "listed as free, but is in use"},
 		{"free pages that do not exist", flagFreelist, func(p []byte) { put64(p[pageHeader:], 1<<60) }, "listed as free, but does not exist"},
 		{"a free page twice", flagFreelist, func(p []byte) {
 			put64(p[pageHeader:], binary.NativeEndian.Uint64(p[pageHeader+8:]))
@@ -125,17 +143,80 @@ func TestWalkPages_NamesWhatIsWrong(t *testing.T) {
 	}
 }
 
+// flagRoot stands for the leaf that holds the buckets.
+const flagRoot = 0xff
+
+// bucketIn returns what the leaf says of a bucket, of one that is inline or has
+// pages of its own.
+func bucketIn(leaf []byte, inline bool) []byte {
+	for at := pageHeader; ; at += elementSize {
+		start := at + int(binary.NativeEndian.Uint32(leaf[at+4:])+binary.NativeEndian.Uint32(leaf[at+8:]))
+		if (binary.NativeEndian.Uint64(leaf[start:]) == 0) == inline {
+			return leaf[start:]
+		}
+	}
+}
+
 // livePage is the page of the type that the newest meta page leads to.
 func livePage(t *testing.T, data []byte, flags uint16) []byte {
 	t.Helper()
 	size := os.Getpagesize()
 	a, _ := parseMeta(data[pageHeader:])
 	b, _ := parseMeta(data[size+pageHeader:])
-	if flags == flagFreelist {
-		id := int(newestMeta([]meta{a, b}).freelist)
-		return data[id*size : (id+1)*size]
+	newest := newestMeta([]meta{a, b})
+	switch flags {
+	case flagFreelist:
+		return data[int(newest.freelist)*size:][:size]
+	case flagRoot:
+		return data[int(newest.root)*size:][:size]
 	}
 	return pageOf(t, data, flags)
+}
+
+// With one meta page a file can be used, but is not what was committed last.
+func TestVerifyFile_FindsADamagedMetaPage(t *testing.T) {
+	sound := grownFile(t)
+	for page := range firstPage {
+		for _, at := range []int{0, 8, 16, 40, 48, 56} { // magic, page size, root, end, number, sum
+			data := append([]byte(nil), sound...)
+			data[page*os.Getpagesize()+pageHeader+at] ^= 1
+			path := filepath.Join(t.TempDir(), "state.db")
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			found, err := VerifyFile(t.Context(), path)
+			if err != nil || len(found) == 0 || !strings.Contains(found[0].Message, "one of the two meta pages is not valid") {
+				t.Errorf("page %d, byte %d: got %v, %v", page, at, found, err)
+			}
+			if s, err := Open(path, Options{CheckPages: true}); err != nil {
+				t.Errorf("page %d, byte %d: cannot be used: %v", page, at, err)
+			} else if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// A file of which a bucket is gone is not taken for one that never held anything.
+func TestVerifyFile_FindsAMissingBucket(t *testing.T) {
+	for name := range buckets {
+		path := filepath.Join(t.TempDir(), "state.db")
+		s, err := Open(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(name)) })
+		if err := errors.Join(err, s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		want := "bucket " + string(name) + " is missing"
+		if name == singleton {
+			want = "is not a crmsync state file"
+		}
+		if _, err := VerifyFile(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
 }
 
 // Whatever a file holds, looking at it ends without a fault.

@@ -23,7 +23,7 @@ const (
 	codeOrphan    = "orphan_payload"  // without a line
 	codeTotals    = "wrong_totals"    // the counts do not add up (I9)
 	codeReady     = "wrong_ready"     // a known target that waits, or an unknown one that is ready
-	codeUnmade    = "missing_record"  // a link that waits for a record we know nothing of to be linked from
+	codeUnmade    = "missing_record"  // what waits is a record that we know nothing of
 	codeSequence  = "wrong_sequence"  // the next event would take the place of an earlier one
 	codeTruncated = "more_findings"   // the list was cut off
 	maxFindings   = 1000
@@ -52,7 +52,10 @@ func VerifyFile(ctx context.Context, path string) ([]state.Finding, error) {
 		return nil, err
 	}
 	v := &verifier{ctx: ctx}
-	err = walkPages(ctx, path, v.addPage) // the lock is held
+	w, err := newPageWalk(ctx, path, v.addPage)
+	if err == nil {
+		err = errors.Join(w.verify(), w.file.Close()) // the lock is held
+	}
 	if err := errors.Join(err, db.Close()); err != nil || len(v.findings) > 0 {
 		return v.findings, err
 	}
@@ -78,7 +81,7 @@ func (s *Store) checkPages(v *verifier) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(w.run(), w.file.Close(), commit.Rollback())
+	return errors.Join(w.verify(), w.file.Close(), commit.Rollback())
 }
 
 // freeze returns a walk through the last commit, and a transaction that keeps
@@ -173,6 +176,9 @@ func (v *verifier) lines(from bucket) {
 		}
 		if (e.Status == state.Pending) != (from == inbox) {
 			v.add(codeStatus, "%s line %d is %s", from, seq, e.Status)
+		}
+		if (e.Status == state.Pending) != e.SettledAt.IsZero() {
+			v.add(codeStatus, "%s line %d is %s, settled: %t", from, seq, e.Status, !e.SettledAt.IsZero())
 		}
 		if from == ledger && v.has(inbox, k) {
 			v.add(codeStatus, "line %d is pending and ended", seq)

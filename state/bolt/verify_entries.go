@@ -81,18 +81,17 @@ func (v *verifier) waiting() {
 			v.add(codeValue, "waiting: %v", err)
 			continue
 		}
-		switch w.Kind {
-		case state.WaitValue:
-			continue
-		case state.WaitLink:
-		default:
+		if w.Kind != state.WaitLink && w.Kind != state.WaitValue {
 			v.add(codeValue, "waiting: kind %d is unknown", w.Kind)
 			continue
 		}
-		count++
 		if !v.has(links, laneKey(w.Record)) {
-			v.add(codeUnmade, "a link to a %s waits, the %s that it is from is not known", w.Target.Object, w.Record.Object)
+			v.add(codeUnmade, "the %s that waits for a %s is not known", w.Record.Object, w.Target.Object)
 		}
+		if w.Kind == state.WaitValue {
+			continue
+		}
+		count++
 		if l := v.linkOf(w.Target); known(l) != v.has(ready, laneKey(w.Target)) {
 			v.add(codeReady, "a %s that is waited for: known %t, in the index of ready ones %t", w.Target.Object, known(l), !known(l))
 		}

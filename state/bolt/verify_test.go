@@ -47,6 +47,16 @@ func TestVerify_findsEveryKindOfDamage(t *testing.T) {
 			e, _ := g.event(ledger, 2)
 			g.putEvent(inbox, &e)
 		}, codeStatus, "line 2 is pending and ended"},
+		{"an ended line that never ended", func(g *group) {
+			e, _ := g.event(ledger, 2)
+			e.SettledAt = time.Time{}
+			g.putEvent(ledger, &e)
+		}, codeStatus, "ledger line 2 is dead, settled: false"},
+		{"a pending line that has ended", func(g *group) {
+			e, _ := g.event(inbox, 1)
+			e.SettledAt = time.Unix(99, 0)
+			g.putEvent(inbox, &e)
+		}, codeStatus, "inbox line 1 is pending, settled: true"},
 		{"a number that will be given again", func(g *group) { g.fail(g.bucket(inbox).SetSequence(1)) }, codeSequence, "would become line 2, there is a line 2"},
 
 		{"an event id without entry", func(g *group) { g.delete(ids, packID("evt-a")) }, codeMissing, "event id of line 1"},
@@ -81,6 +91,7 @@ func TestVerify_findsEveryKindOfDamage(t *testing.T) {
 		{"a payload that does not unpack", func(g *group) { g.put(bodies, seqKey(1), []byte("\x05junk")) }, codeValue, "payload of line 1"},
 		{"a payload that is cut off", func(g *group) { cut(g, bodies, seqKey(2)) }, codeValue, "payload of line 2"},
 		{"a payload of another size", func(g *group) { edit(g, bodies, seqKey(2), 0, 99) }, codeValue, "payload of line 2"},
+		{"a payload under a key that is no number", func(g *group) { g.put(bodies, []byte("x"), []byte("x")) }, codeOrphan, "payload 0 has no line"},
 		{"a payload without line", func(g *group) { g.put(bodies, seqKey(99), []byte("x")) }, codeOrphan, "payload 99 has no line"},
 
 		{"a count that is off", func(g *group) { g.sums.Counts[state.Dead]++ }, codeTotals, "2 events are counted as dead, lines and pruned ones make 1"},
@@ -98,7 +109,10 @@ func TestVerify_findsEveryKindOfDamage(t *testing.T) {
 		{"a waiting entry of no kind", func(g *group) {
 			g.put(waiting, waitingKey(state.Waiting{Kind: 7, Target: contact, Record: activity}), []byte{})
 		}, codeValue, "waiting: kind 7"},
-		{"a waiting link without the record", func(g *group) { g.delete(links, laneKey(activity)) }, codeUnmade, "a link to a contact waits, the activity that it is from"},
+		{"a waiting link without the record", func(g *group) { g.delete(links, laneKey(activity)) }, codeUnmade, "the activity that waits for a contact is not known"},
+		{"a record without link that waits for a value", func(g *group) {
+			g.put(waiting, waitingKey(state.Waiting{Kind: state.WaitValue, Target: contact, Record: state.Lane{Object: "company", Key: "z"}}), []byte{})
+		}, codeUnmade, "the company that waits for a contact is not known"},
 		{"a known target that is not ready", func(g *group) { g.delete(ready, laneKey(contact)) }, codeReady, "known true, in the index of ready ones false"},
 		{"a ready target that is not known", func(g *group) { g.delete(links, laneKey(contact)) }, codeReady, "known false, in the index of ready ones true"},
 		{"a ready target that nobody waits for", func(g *group) { g.put(ready, []byte("\x01zz"), []byte{}) }, codeReady, "a activity is ready although"},

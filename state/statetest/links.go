@@ -69,7 +69,7 @@ var linkTests = []test{
 	{"keeps what waits for a record that is gone, for its return", func(f *fixture) {
 		value := state.Waiting{Kind: state.WaitValue, Target: company("o"), Record: contact("u3")}
 		other := waitLink("p", "u1")
-		f.settle(state.Batch{Links: remembered("u1", "u2"), Waiting: []state.Waiting{waitLink("o", "u1"), waitLink("o", "u2"), value, other}})
+		f.settle(state.Batch{Links: remembered("u1", "u2", "u3"), Waiting: []state.Waiting{waitLink("o", "u1"), waitLink("o", "u2"), value, other}})
 		f.settle(state.Batch{Links: []state.Link{{Lane: company("o"), RemoteID: "77", Gone: true}}})
 		f.waits(other, company("p"))
 		f.equal("waiting links", f.stats().WaitingLinks, 3)
@@ -84,7 +84,7 @@ var linkTests = []test{
 	}},
 	{"does not count values as waiting links", func(f *fixture) {
 		w := state.Waiting{Kind: state.WaitValue, Target: contact("1"), Record: contact("2")}
-		f.settle(state.Batch{Waiting: []state.Waiting{w}, Links: []state.Link{{Lane: contact("1"), RemoteID: "1"}}})
+		f.settle(state.Batch{Waiting: []state.Waiting{w}, Links: remembered("1", "2")})
 		f.equal("waiting links", f.stats().WaitingLinks, 0)
 		f.ready(10)
 		f.waits(w, contact("1"))
