@@ -13,10 +13,12 @@ import (
 
 // run is the mapping of one event.
 type run struct {
-	m   *Mapper
-	ev  *Event
-	env env
-	out Mapped
+	m     *Mapper
+	ev    *Event
+	env   env
+	lane  Lane   // of the record at work
+	field string // at work
+	out   Mapped
 }
 
 func newRun(m *Mapper, ev *Event, owners Owners) *run {
@@ -41,18 +43,28 @@ func (r *run) owner(owners Owners) func(any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		email = strings.ToLower(strings.TrimSpace(email))
-		if id, found := owners[email]; found {
-			return id, nil
+		if owners == nil {
+			return nil, nil
 		}
-		if owners != nil && email != "" && !slices.Contains(r.out.OwnerMisses, email) {
-			r.out.OwnerMisses = append(r.out.OwnerMisses, email)
-		}
-		if id, found := owners[""]; found { // of everybody else
+		if id := r.look(owners, strings.ToLower(strings.TrimSpace(email))); id != "" {
 			return id, nil
 		}
 		return nil, nil
 	}
+}
+
+// look returns the owner with an address, else that of everybody else, else "".
+func (r *run) look(owners Owners, email string) string {
+	l := Lookup{Lane: r.lane, Field: r.field, Email: email, ID: owners[email]}
+	if email == "" || l.ID == "" {
+		l.ID = owners[""]
+		l.Default = l.ID != ""
+		if email != "" && !slices.Contains(r.out.OwnerMisses, email) {
+			r.out.OwnerMisses = append(r.out.OwnerMisses, email)
+		}
+	}
+	r.out.Lookups = append(r.out.Lookups, l)
+	return l.ID
 }
 
 // passes reports whether the filter of a kind lets the event pass. A filter
@@ -65,10 +77,12 @@ func (r *run) passes(k Kind) bool {
 	v, err := expr.Run(p.vm, &r.env)
 	if err == nil {
 		if pass, ok := dereference(v).(bool); ok {
+			r.out.Verdicts = append(r.out.Verdicts, Verdict{Kind: k, Expression: p.Expression, Passes: pass})
 			return pass
 		}
 		err = argumentError("the filter gives neither true nor false: the event passes")
 	}
+	r.out.Verdicts = append(r.out.Verdicts, Verdict{Kind: k, Expression: p.Expression, Passes: true, Error: runtimeMessage(err)})
 	r.withhold("", "", p, err)
 	return true
 }
@@ -127,6 +141,7 @@ func (r *run) company(id *string) []Target {
 func (r *run) record(l Lane, targets []Target) Record {
 	fields := crm.Fields{}
 	for _, f := range r.m.objects[l.Object].fields {
+		r.lane, r.field = l, f.name
 		v, err := r.evaluate(f.vm)
 		switch {
 		case err != nil:

@@ -136,11 +136,30 @@ type Withheld struct {
 	Error    string     `json:"error"` // quotes no value of the event
 }
 
+// Verdict is what a filter said about an event.
+type Verdict struct {
+	Kind Kind
+	Expression
+	Passes bool
+	Error  string // why it could not decide, so that the event passes; "" when it did
+}
+
+// Lookup is one answer of owner().
+type Lookup struct {
+	Lane           // of the record; zero in a filter
+	Field   string // "" in a filter
+	Email   string // that was looked for, in lower case
+	ID      string // "" when there is nobody
+	Default bool   // ID is the owner of whoever has none
+}
+
 // Mapped is the outcome of mapping one event.
 type Mapped struct {
 	Skip        string // state reason ("filtered", "object_off") when the event as a whole writes nothing
 	Records     []Record
 	Withheld    []Withheld
-	OwnerMisses []string // e-mails that owner() did not find in the table
-	Warnings    []string // what looks wrong but is written; quotes no value of the event
+	OwnerMisses []string  // e-mails that owner() did not find in the table
+	Verdicts    []Verdict // of the filters that were asked
+	Lookups     []Lookup  // in the owner table, when there is one
+	Warnings    []string  // what looks wrong but is written; quotes no value of the event
 }
