@@ -181,6 +181,23 @@ type Comparer interface {
 	Compare(ctx context.Context, object Object, records []Record, fields []string) ([]Current, error)
 }
 
+// Renderer is implemented by clients that can tell, without asking the CRM, how
+// they send a value.
+type Renderer interface {
+	// Render returns a value as an Upsert sends it for a field, and its length in
+	// characters when that is cut, else 0. Its error is the *Error of a value that
+	// is never sent.
+	Render(object Object, field string, value any) (sent string, fullLength int, err error)
+}
+
+// RecordPager is implemented by clients whose CRM shows each record on a page of
+// its own.
+type RecordPager interface {
+	// RecordURL returns the address of the page of a record. It asks nobody: account
+	// is what Account told, and "" is the answer when that is not enough.
+	RecordURL(account string, object Object, remoteID string) string
+}
+
 // Archiver is implemented by clients that can delete or archive records so
 // that a person can bring them back.
 type Archiver interface {

@@ -90,6 +90,7 @@ func Run(t *testing.T, opts Options) {
 		"Faults":    s.faults,
 		"Preview":   s.preview,
 		"Compare":   s.compare,
+		"Render":    s.render,
 		"Links":     s.links,
 		"Archive":   s.archive,
 		"Schema":    s.schema,

@@ -30,6 +30,22 @@ func (c *Client) Account(ctx context.Context) (string, error) {
 	return c.host, nil
 }
 
+// consoleURL is where people sign in. It leads to the data centre of the portal.
+const consoleURL = "https://app.hubspot.com"
+
+// typeIDs are HubSpot's numbers of the objects.
+// https://developers.hubspot.com/docs/guides/crm/understanding-the-crm#object-type-ids
+var typeIDs = map[crm.Object]string{crm.Contact: "0-1", crm.Company: "0-2", crm.Activity: "0-48"}
+
+// RecordURL implements crm.RecordPager.
+func (*Client) RecordURL(account string, o crm.Object, remoteID string) string {
+	_, portal, known := strings.Cut(account, "/")
+	if !known || typeIDs[o] == "" || remoteID == "" {
+		return ""
+	}
+	return consoleURL + "/contacts/" + url.PathEscape(portal) + "/record/" + typeIDs[o] + "/" + url.PathEscape(remoteID)
+}
+
 // untold reports whether a status means that this key cannot ask, now or later.
 func untold(status int) bool {
 	switch status {

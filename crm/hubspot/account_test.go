@@ -98,3 +98,20 @@ func TestAccount_SurvivesOtherCredentials(t *testing.T) {
 		t.Errorf("accounts %q (%v) and %q (%v)", withGrant, err, withToken, err2)
 	}
 }
+
+func TestRecordURL_IsThePageInThePortal(t *testing.T) {
+	c := newTestClient(t)
+	for o, want := range map[crm.Object]string{
+		crm.Contact:  "https://app.hubspot.com/contacts/123456/record/0-1/501",
+		crm.Company:  "https://app.hubspot.com/contacts/123456/record/0-2/501",
+		crm.Activity: "https://app.hubspot.com/contacts/123456/record/0-48/501",
+		"deal":       "",
+	} {
+		if got := c.RecordURL("api.hubapi.com/123456", o, "501"); got != want {
+			t.Errorf("%s: got %q, want %q", o, got, want)
+		}
+	}
+	if got := c.RecordURL("api.hubapi.com", crm.Contact, "501"); got != "" {
+		t.Errorf("without a portal: got %q", got)
+	}
+}

@@ -59,6 +59,8 @@ var (
 	_ crm.Client       = (*Client)(nil)
 	_ crm.Linker       = (*Client)(nil)
 	_ crm.Previewer    = (*Client)(nil)
+	_ crm.Renderer     = (*Client)(nil)
+	_ crm.RecordPager  = (*Client)(nil)
 	_ crm.Archiver     = (*Client)(nil)
 	_ crm.OwnerFinder  = (*Client)(nil)
 	_ crm.Describer    = (*Client)(nil)
@@ -115,7 +117,7 @@ func (c *Client) Properties() crm.Properties {
 		IDField:      c.idProperty,
 	}
 	if defaultBaseURL == "https://"+c.host {
-		p.ConsoleURL = "https://app.hubspot.com"
+		p.ConsoleURL = consoleURL
 	}
 	return p
 }

@@ -36,6 +36,15 @@ func properties(fields crm.Fields) (map[string]string, *crm.Error) {
 	return props, nil
 }
 
+// Render implements crm.Renderer.
+func (*Client) Render(_ crm.Object, field string, value any) (sent string, fullLength int, err error) {
+	props, invalid := properties(crm.Fields{field: value})
+	if invalid != nil {
+		return "", 0, invalid
+	}
+	return props[field], cutLength(value), nil
+}
+
 // format renders one value of crm.Fields.
 func format(value any) (string, bool) {
 	switch v := value.(type) {
