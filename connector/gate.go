@@ -55,6 +55,9 @@ type hold struct {
 type gate struct {
 	mu      sync.Mutex
 	account *hold
+	// limited is the last rate limit, which is over, until something arrives:
+	// should the CRM refuse again, the wait gets longer.
+	limited *hold
 	objects map[crm.Object]*hold
 	// suspect is the lane of a single record that got no useful answer. Only
 	// when another record fails too is it the CRM that is to blame.
@@ -80,8 +83,11 @@ func (g *gate) trip(object crm.Object, err *crm.Error, reason string) (isNew boo
 	if err.Kind == crm.Misconfigured {
 		return g.holdObject(object, err, reason)
 	}
-	h, isNew := nextHold(g.account, err, reason)
-	g.account = h
+	old := g.account
+	if old == nil && err.Kind == crm.RateLimited {
+		old = g.limited
+	}
+	g.account, isNew = nextHold(old, err, reason)
 	return isNew
 }
 
@@ -114,9 +120,7 @@ func nextHold(old *hold, err *crm.Error, reason string) (*hold, bool) {
 	case crm.Unavailable:
 		h.state, first, most = StateRetrying, outageFirst, outageMax
 	case crm.RateLimited:
-		h.state = StateRateLimited
-		h.until = time.Now().Add(max(err.RetryAfter, rateLimitLeast))
-		return h, isNew
+		h.state, first, most = StateRateLimited, rateLimitLeast, outageMax
 	}
 	h.wait = first
 	if !isNew {
@@ -149,7 +153,7 @@ func (g *gate) arrived(object crm.Object) (ended []string) {
 		ended = append(ended, h.reason)
 		delete(g.objects, object)
 	}
-	g.suspect, g.lastErr = "", ""
+	g.limited, g.suspect, g.lastErr = nil, "", ""
 	return ended
 }
 
@@ -174,7 +178,7 @@ func (g *gate) wait() time.Duration {
 		return left
 	}
 	if g.account.kind == crm.RateLimited { // the CRM named the time: nothing to probe
-		g.account, g.clearSince = nil, time.Now()
+		g.account, g.limited, g.clearSince = nil, g.account, time.Now()
 	}
 	return 0
 }
@@ -215,7 +219,7 @@ func (g *gate) probing(object crm.Object) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	h := g.objects[object]
-	return g.account != nil || (h != nil && h.probing)
+	return g.account != nil || g.limited != nil || (h != nil && h.probing)
 }
 
 // closed reports whether nothing of object may be sent now.
