@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"crmsync/connector"
 	"crmsync/crm/sandbox"
 )
 
@@ -34,13 +36,46 @@ func TestCheck_OwnersThatCannotBeRead(t *testing.T) {
 		t.Fatalf("exit code %d\n%s%s", code, out, errOut)
 	}
 	f := findings(t, out)["activity/hubspot_owner_id"]
-	if f.Severity != severityError || f.Variable != "CRMSYNC_HUBSPOT_TOKEN" || f.Code != "unauthorized" || f.Remedy == "" ||
+	if f.Severity != connector.SeverityError || f.Variable != "CRMSYNC_HUBSPOT_TOKEN" || f.Code != "missing_scope" || f.Remedy == "" ||
 		!strings.Contains(f.Message, "crm.objects.owners.read") || !strings.Contains(f.Message, "CRMSYNC_MAP_ACTIVITY_hubspot_owner_id") {
 		t.Errorf("got %+v", f)
 	}
 	t.Setenv("CRMSYNC_MAP_ACTIVITY_hubspot_owner_id", "")
 	if code, out, _ := run(t, "check"); code != exitOK {
 		t.Errorf("a mapping without owner(): exit code %d\n%s", code, out)
+	}
+}
+
+// A filter that asks for owners depends on them as much as a field does.
+func TestCheck_OwnersForAFilter(t *testing.T) {
+	useHubSpotWith(t, sandbox.Options{Scopes: allButOwners})
+	prepare(t)
+	t.Setenv("CRMSYNC_MAP_ACTIVITY_hubspot_owner_id", "")
+	t.Setenv("CRMSYNC_FILTER_USER", "owner(user.email) != nil")
+	code, out, errOut := run(t, "check", "--json")
+	if f := findings(t, out)["contact/"]; code != exitFailed || f.Code != "missing_scope" || !strings.Contains(f.Message, "CRMSYNC_FILTER_USER") {
+		t.Errorf("exit code %d, got %+v\n%s%s", code, f, out, errOut)
+	}
+}
+
+// Each missing scope is named once, also those that only writing needs.
+func TestCheck_MissingScopes(t *testing.T) {
+	all := append(slices.Clone(allButOwners), "crm.objects.owners.read")
+	for _, lacking := range []string{
+		"crm.objects.contacts.read", "crm.objects.contacts.write", "crm.objects.companies.read", "crm.objects.companies.write", "crm.objects.owners.read",
+	} {
+		without := slices.DeleteFunc(slices.Clone(all), func(scope string) bool {
+			return scope == lacking || strings.HasPrefix(scope, "crm.schemas.")
+		})
+		server := useHubSpotWith(t, sandbox.Options{Scopes: without})
+		code, out, errOut := run(t, "check", "--json")
+		if code != exitFailed || strings.Count(out, "missing_scope") != 1 || !strings.Contains(out, lacking) ||
+			!strings.Contains(out, `"variable":"CRMSYNC_HUBSPOT_TOKEN"`) {
+			t.Errorf("%s: exit code %d\n%s%s", lacking, code, out, errOut)
+		}
+		if n := server.Writes(); n != 0 {
+			t.Errorf("%s: check wrote %d times", lacking, n)
+		}
 	}
 }
 
@@ -51,7 +86,7 @@ func TestCheck_OwnersOfWhomNobodyCanBeFound(t *testing.T) {
 	}})
 	prepare(t)
 	code, out, errOut := run(t, "check", "--json")
-	if f := findings(t, out)["activity/hubspot_owner_id"]; code != exitOK || f.Severity != severityWarning || f.Code != "no_owners" ||
+	if f := findings(t, out)["activity/hubspot_owner_id"]; code != exitOK || f.Severity != connector.SeverityWarning || f.Code != "no_owners" ||
 		f.Variable != "CRMSYNC_MAP_ACTIVITY_hubspot_owner_id" || f.Remedy == "" {
 		t.Errorf("exit code %d, got %+v\n%s%s", code, f, out, errOut)
 	}

@@ -5,57 +5,70 @@ import (
 	"net/http"
 	"slices"
 
+	"crmsync/connector"
 	"crmsync/connector/config"
 	"crmsync/crm"
 	"crmsync/mapping"
 )
 
-// checkOwners looks whether owner() can find anybody, if the mapping asks it.
-func checkOwners(ctx context.Context, cfg *config.Config, client crm.Client) []finding {
-	lookup := ownerLookup(cfg)
+// checkOwners reads the owners, for the rules, and looks whether owner() can
+// find anybody, if the mapping or a filter asks it. A CRM in memory has owners
+// only while it lives.
+func (e *examination) checkOwners(ctx context.Context, client crm.Client) []finding {
+	a, err := adapterOf(e.cfg)
 	finder, ok := client.(crm.OwnerFinder)
-	if !ok || lookup == nil {
+	if err != nil || !ok || a.forgets || !e.mapped {
 		return nil
 	}
+	lookups := e.rules.Mapper.OwnerLookups()
 	owners, err := finder.Owners(ctx)
 	if err != nil {
-		return []finding{lookup.refused(cfg, err)}
+		if len(lookups) == 0 && e.cfg.DefaultOwner == "" {
+			return nil // nobody asks
+		}
+		return []finding{ownersRefused(e.cfg, lookups, err)}
 	}
-	if slices.ContainsFunc(owners, func(o crm.Owner) bool { return o.Active && o.Email != "" }) {
-		return nil
-	}
-	lookup.Severity, lookup.Code = severityWarning, "no_owners"
-	lookup.Message = "the CRM has no active owner with an address: owner() finds nobody"
-	lookup.Remedy = "invite the reps into the CRM, or map the field without owner()"
-	return []finding{*lookup}
+	e.rules.Owners = append([]crm.Owner{}, owners...)
+	return append(defaultOwnerFindings(e.cfg, owners), lookupFindings(lookups, owners)...)
 }
 
-// refused says that the owners cannot be read, which holds every record that
-// needs one.
-func (f *finding) refused(cfg *config.Config, err error) finding {
+// lookupFindings is about the first place that calls owner().
+func lookupFindings(lookups []mapping.OwnerLookup, owners []crm.Owner) []finding {
+	if len(lookups) == 0 || slices.ContainsFunc(owners, func(o crm.Owner) bool { return o.Active && o.Email != "" }) {
+		return nil
+	}
+	return []finding{{Finding: connector.Finding{
+		Severity: connector.SeverityWarning, Variable: lookups[0].Variable,
+		Object: string(lookups[0].Object), Field: lookups[0].Field, Code: connector.CodeNoOwners,
+		Message: "the CRM has no active owner with an address: owner() finds nobody",
+		Remedy:  "invite the reps into the CRM, or do without owner()",
+	}}}
+}
+
+// defaultOwnerFindings is about the owner of records that have no other.
+func defaultOwnerFindings(cfg *config.Config, owners []crm.Owner) []finding {
+	if cfg.DefaultOwner == "" || slices.ContainsFunc(owners, func(o crm.Owner) bool { return o.Active && o.ID == cfg.DefaultOwner }) {
+		return nil
+	}
+	return []finding{{Finding: connector.Finding{
+		Severity: connector.SeverityError, Variable: "CRMSYNC_DEFAULT_OWNER", Code: connector.CodeUnknownOwner,
+		Message: "is not the id of an active owner, who has to be a person",
+		Remedy:  "look the id up among the owners of the CRM: neither the user id nor that of a team or queue will do",
+	}}}
+}
+
+// ownersRefused says that the owners cannot be read, which holds every record
+// that needs one.
+func ownersRefused(cfg *config.Config, lookups []mapping.OwnerLookup, err error) finding {
 	wrong := crmFinding(cfg, "", err)
-	wrong.Object, wrong.Field = f.Object, f.Field
-	wrong.Message += "; " + f.Variable + " uses owner(), and waits for the owners"
+	asks := "CRMSYNC_DEFAULT_OWNER"
+	if len(lookups) > 0 {
+		wrong.Object, wrong.Field = string(lookups[0].Object), lookups[0].Field
+		asks = lookups[0].Variable + " uses owner(), and"
+	}
+	wrong.Message += "; " + asks + " waits for the owners"
 	if crm.AsError(err).Status == http.StatusForbidden {
-		wrong.Remedy = "let the credentials read owners, or map the field without owner()"
+		wrong.Remedy = "let the credentials read owners, or do without owner()"
 	}
 	return wrong
-}
-
-// ownerLookup is about the first field that uses owner(), nil when none does. A
-// CRM in memory has owners only while it lives.
-func ownerLookup(cfg *config.Config) *finding {
-	a, err := adapterOf(cfg)
-	mapper, wrong := mapping.New(cfg.Mapping)
-	if err != nil || wrong != nil || a.forgets {
-		return nil
-	}
-	for _, object := range crm.Objects() {
-		for _, field := range mapper.Fields(object) {
-			if mapper.OwnerField(object, field) {
-				return &finding{Variable: mapper.Variable(object, field), Object: string(object), Field: field}
-			}
-		}
-	}
-	return nil
 }

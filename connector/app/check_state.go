@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"crmsync/connector"
 	"crmsync/connector/config"
 	"crmsync/crm"
 	"crmsync/state"
@@ -20,9 +21,9 @@ const lockPatience = 200 * time.Millisecond
 
 // stateFinding is about the state file.
 func stateFinding(message, remedy string) []finding {
-	return []finding{{
-		Severity: severityError, Variable: "CRMSYNC_STATE", Code: "state", Message: message, Remedy: remedy,
-	}}
+	return []finding{{Finding: connector.Finding{
+		Severity: connector.SeverityError, Variable: "CRMSYNC_STATE", Code: "state", Message: message, Remedy: remedy,
+	}}}
 }
 
 // checkStatePath looks whether the state file can be there. It opens nothing:

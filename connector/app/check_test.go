@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"crmsync/connector"
 	"crmsync/crm"
 	"crmsync/crm/sandbox"
 	"crmsync/state"
@@ -94,7 +95,7 @@ func TestCheck_NamesTheFieldThatWasMeant(t *testing.T) {
 	}
 	found := findings(t, out)
 	f := found["contact/fristname"]
-	if f.Severity != severityError || f.Variable != "CRMSYNC_MAP_CONTACT_fristname" || f.Code != "unknown_field" ||
+	if f.Severity != connector.SeverityError || f.Variable != "CRMSYNC_MAP_CONTACT_fristname" || f.Code != "unknown_field" ||
 		!strings.Contains(f.Remedy, "did you mean firstname?") {
 		t.Errorf("got %+v", f)
 	}

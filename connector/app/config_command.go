@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"crmsync/connector"
 	"crmsync/connector/config"
 	"crmsync/crm"
 )
@@ -67,7 +68,7 @@ func settingsInForce(cfg *config.Config, found []finding) []config.InForce {
 		setting := &settings[i]
 		wrong := func(f finding) bool {
 			ofField := f.Field != "" && f.Object == string(setting.Object) && f.Field == setting.Field
-			return f.Severity == severityError && (f.Variable == setting.Variable || ofField)
+			return f.Severity == connector.SeverityError && (f.Variable == setting.Variable || ofField)
 		}
 		if setting.Source != config.FromDefault && slices.ContainsFunc(found, wrong) {
 			setting.Value = "invalid"

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"crmsync/connector"
 	"crmsync/connector/config"
 	"crmsync/crm"
 )
@@ -14,15 +15,19 @@ import (
 func crmFinding(cfg *config.Config, object crm.Object, err error) finding {
 	a, _ := adapterOf(cfg) // cfg is sound; without hints there is less advice
 	e := crm.AsError(err)
-	f := finding{
-		Severity: severityError, Variable: "CRMSYNC_CRM", Object: string(object), Field: e.Field,
+	f := finding{Finding: connector.Finding{
+		Severity: connector.SeverityError, Variable: "CRMSYNC_CRM", Object: string(object), Field: e.Field,
 		Code: e.Kind.String(), Message: e.Error(),
-	}
+	}}
 	switch {
 	case e.Kind == crm.RateLimited:
 		f.Remedy = "try again later"
 	case elsewhere(e):
 		f.Variable, f.Code, f.Remedy = cmp.Or(a.hints.address, f.Variable), "address", a.hints.remedyElsewhere()
+	case e.Kind == crm.Unauthorized && e.Status == http.StatusForbidden:
+		f.Variable, f.Code = cmp.Or(a.variable(e.Option), f.Variable), connector.CodeNoPermission
+		f.Message = "the credentials are valid, but not allowed to do all that is needed: " + cmp.Or(e.Message, "the CRM does not say what is missing")
+		f.Remedy = "add the scope that is named to the key or app in the CRM"
 	case e.Kind == crm.Unauthorized:
 		f.Variable = cmp.Or(a.variable(e.Option), f.Variable)
 		f.Remedy = "check whether the credentials are still valid, and what they are allowed to do"

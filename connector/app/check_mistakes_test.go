@@ -1,0 +1,229 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"crmsync/crm/sandbox"
+)
+
+// customFields are fields that a company made for itself.
+func customFields() map[string][]sandbox.Property {
+	options := func(values ...string) (list []sandbox.Option) {
+		for i, v := range values {
+			list = append(list, sandbox.Option{Label: strings.ToUpper(v), Value: v, DisplayOrder: i})
+		}
+		return list
+	}
+	sealed := sandbox.Property{Name: "sealed_no", Type: "string", HasUniqueValue: true}
+	sealed.ModificationMetadata.ReadOnlyValue = true
+	return map[string][]sandbox.Property{
+		"contacts": {
+			sealed, {Name: "record_no", Type: "string"}, {Name: "phone_no", Type: "string", FieldType: "phonenumber", HasUniqueValue: true},
+			{Name: "is_rep", Type: "bool", Options: options("true", "false")},
+			{Name: "hired_on", Type: "date"},
+			{Name: "last_trained", Type: "datetime"},
+			{Name: "training_status", Type: "enumeration", Options: options("active", "inactive", "invited")},
+			{Name: "skills", Type: "enumeration", FieldType: "checkbox", Options: options("calls", "demos")},
+			{Name: "customer_no", Type: "string", HasUniqueValue: true},
+			{Name: "badge", Type: "number"},
+		},
+		"calls": {
+			{Name: "score_band", Type: "enumeration", Options: options("low", "high")},
+			{Name: "topics", Type: "string"},
+			{Name: "trained_at", Type: "datetime"},
+			{Name: "trained_on", Type: "date"},
+		},
+	}
+}
+
+// rightMapping uses every kind of field as it is meant to be used.
+var rightMapping = []string{
+	`CONTACT_is_rep=user.role == "Sales Rep"`,
+	`CONTACT_hired_on=isoDate(user.createdAt)`,
+	`CONTACT_last_trained=event.timestamp`,
+	`CONTACT_training_status=user.status`,
+	`CONTACT_skills=["calls", "demos"]`,
+	`CONTACT_customer_no=user.customerId`,
+	`CONTACT_badge=(user.streak ?? 0) + 1`,
+	`CONTACT_lifecyclestage="customer"`,
+	`CONTACT_hubspot_owner_id=owner(user.email) ?? "7"`,
+	`CONTACT_jobtitle=user.role == nil ? "" : "Rep: " + user.role`,
+	`CONTACT_city=raw.payload.user.city`,
+	`CONTACT_notes_free=`,
+	`ACTIVITY_score_band=(averageScore(call) ?? 0) > 5 ? "high" : "low"`,
+	`ACTIVITY_topics=join(call.analysis[0].products, ", ")`,
+	`ACTIVITY_trained_at=unixMillis(call.createdAt)`,
+	`ACTIVITY_trained_on=isoDate(call.createdAt)`,
+	`ACTIVITY_hs_call_body=transcriptHTML(call, 65536) ?? ""`,
+	`COMPANY_numberofemployees=250`,
+	`COMPANY_description="\"Best\" of all"`,
+}
+
+// mistake is one wrong line of an environment, CRMSYNC_MAP_ left out where a
+// line begins with an object, and the one finding that it gives.
+type mistake struct {
+	line, code, severity string
+	variable             string // where it is not that of the line
+	field                string
+	says                 string // part of the message or remedy
+}
+
+const e, w = "error", "warning"
+
+var mistakes = []mistake{
+	// The field.
+	{`CONTACT_fristname=user.name`, "unknown_field", e, "", "fristname", "did you mean firstname?"},
+	{`CONTACT_Email=user.email`, "unknown_field", e, "", "Email", "did you mean email?"},
+	{`COMPANY_nothing_like_it=org.name`, "unknown_field", e, "", "nothing_like_it", "crmsync setup"},
+	{`ACTIVITY_hs_createdate=call.createdAt`, "read_only_field", e, "", "hs_createdate", "leave the field out"},
+	// The kind of value.
+	{`CONTACT_badge=user.name`, "wrong_type", e, "", "badge", "number"},
+	{`CONTACT_badge="seven"`, "wrong_type", e, "", "badge", "number"},
+	{`CONTACT_badge=deleted`, "wrong_type", e, "", "badge", "number"},
+	{`ACTIVITY_hs_call_duration=call.title`, "wrong_type", e, "", "hs_call_duration", "number"},
+	{`CONTACT_is_rep=user.role`, "wrong_type", e, "", "is_rep", "true or false"},
+	{`CONTACT_is_rep="yes"`, "wrong_type", e, "", "is_rep", "true or false"},
+	{`CONTACT_hired_on=user.createdAt`, "wrong_type", e, "", "hired_on", "isoDate"},
+	{`CONTACT_hired_on="last May"`, "wrong_type", e, "", "hired_on", "isoDate"},
+	{`CONTACT_last_trained=user.name`, "wrong_type", e, "", "last_trained", "event.timestamp"},
+	{`ACTIVITY_trained_at=call.createdAt.Unix()`, "wrong_type", e, "", "trained_at", "unixMillis"},
+	{`CONTACT_email=user.name`, "wrong_type", e, "", "email", "user.email"},
+	{`CONTACT_hubspot_owner_id=user.email`, "wrong_type", e, "", "hubspot_owner_id", "owner(user.email)"},
+	{`ACTIVITY_topics=call.analysis[0].products`, "wrong_type", e, "", "topics", "join"},
+	// The value.
+	{`ACTIVITY_hs_call_status="Completed"`, "not_an_option", e, "", "hs_call_status", `did you mean "COMPLETED"?`},
+	{`ACTIVITY_hs_call_direction=call.title == nil ? "OUTBOUND" : "OUT"`, "not_an_option", e, "", "hs_call_direction", "INBOUND, OUTBOUND"},
+	{`ACTIVITY_score_band=averageScore(call)`, "not_an_option", e, "", "score_band", "low, high"},
+	{`CONTACT_lifecyclestage=user.status`, "not_an_option", w, "", "lifecyclestage", "internal values"},
+	{`CONTACT_skills=["calls", "singing"]`, "not_an_option", e, "", "skills", "calls, demos"},
+	{`CONTACT_customer_no="none"`, "not_unique", e, "", "customer_no", "unique"},
+	{`CONTACT_hubspot_owner_id="99"`, "unknown_owner", e, "", "hubspot_owner_id", "owner(user.email)"},
+	{`CRMSYNC_DEFAULT_OWNER=99`, "unknown_owner", e, "", "", "active owner"},
+	{`ACTIVITY_hs_call_body=scorecardHTML(call) + transcriptHTML(call)`, "too_long", e, "", "hs_call_body", "transcriptHTML(call, 65536)"},
+	{`ACTIVITY_topics=toJSON(raw) + transcript(call)`, "too_long", e, "", "topics", "truncate(…, 65536)"},
+	// What a record is refused without.
+	{`ACTIVITY_hs_timestamp=`, "required_field", e, "", "hs_timestamp", "brings the default back"},
+	{`ACTIVITY_hs_timestamp=call.createdAt`, "required_empty", e, "", "hs_timestamp", "?? event.timestamp"},
+	{`ACTIVITY_hs_timestamp=call.title == "" ? nil : event.timestamp`, "required_empty", e, "", "hs_timestamp", "nil"},
+	{`COMPANY_name=`, "required_field", e, "", "name", "none of name, domain"},
+	{`COMPANY_name=org.name`, "required_empty", w, "", "name", "(unknown)"},
+	// Quotes.
+	{`CONTACT_jobtitle='"SALES"'`, "literal_quotes", w, "", "jobtitle", "take one pair away"},
+	{`ACTIVITY_hs_call_status='"COMPLETED"'`, "literal_quotes", e, "", "hs_call_status", "take one pair away"},
+	{`CONTACT_jobtitle="user.role"`, "quoted_expression", e, "", "jobtitle", "take the quotes away"},
+	{`CONTACT_jobtitle=SALES`, "unquoted_text", e, "", "jobtitle", "double quotes"},
+	{`CONTACT_jobtitle=Sales Rep`, "unquoted_text", e, "", "jobtitle", "double quotes"},
+	{`CONTACT_jobtitle="Sales Rep`, "missing_quote", e, "", "jobtitle", "quotation mark is missing"},
+	{`CONTACT_jobtitle=“Sales Rep”`, "curled_quotes", e, "", "jobtitle", "straight"},
+	// The expression.
+	{`CONTACT_jobtitle=user.rolle`, "expression", e, "", "jobtitle", "did you mean role?"},
+	{`CONTACT_badge=user.streak + 1`, "expression_fails", w, "", "badge", "??"},
+	{`CONTACT_badge=int(user.role)`, "expression_fails", e, "", "badge", "leaves the field alone"},
+	{`COMPANY_city=user.name`, "never_set", w, "", "city", "org"},
+	{`CONTACT_crmsync_deleted=`, "mark_no_effect", w, "CRMSYNC_USER_DELETED", "", "crmsync_deleted=deleted"},
+	{`COMPANY_crmsync_deleted=`, "mark_no_effect", w, "CRMSYNC_ORG_DELETED", "", "archive or ignore"},
+	// The id field.
+	{`CRMSYNC_HUBSPOT_ID_PROPERTY=phone_no`, "id_field", e, "", "phone_no", "plain text"},
+	{`CRMSYNC_HUBSPOT_ID_PROPERTY=record_no`, "id_field", e, "", "record_no", "not unique"},
+	{`CRMSYNC_HUBSPOT_ID_PROPERTY=sealed_no`, "id_field", e, "", "sealed_no", "cannot be written"},
+}
+
+// assignment takes a line of mistakes apart.
+func assignment(line string) (variable, value string) {
+	variable, value, _ = strings.Cut(line, "=")
+	if !strings.HasPrefix(variable, "CRMSYNC_") {
+		variable = "CRMSYNC_MAP_" + variable
+	}
+	return variable, value
+}
+
+// list runs check and returns its findings.
+func list(t *testing.T) (all []finding, text string) {
+	t.Helper()
+	_, out, errOut := run(t, "check", "--json")
+	for line := range strings.Lines(out) {
+		var f finding
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			t.Fatalf("%v: %s%s", err, line, errOut)
+		}
+		all = append(all, f)
+	}
+	return all, out
+}
+
+// Every mistake is found in one run with nothing that is none.
+func TestCheck_FindsEachMistakeAndNothingElse(t *testing.T) {
+	useHubSpotWith(t, sandbox.Options{Custom: customFields()})
+	prepare(t)
+	for _, m := range mistakes {
+		t.Run(m.line, func(t *testing.T) {
+			variable, value := assignment(m.line)
+			t.Setenv(variable, value)
+			found, text := list(t)
+			if m.code == "id_field" { // of contacts: the other objects have no such field
+				found = slices.DeleteFunc(found, func(f finding) bool { return f.Object != "contact" })
+			}
+			if m.variable != "" {
+				variable = m.variable
+			}
+			if len(found) != 1 {
+				t.Fatalf("got %d findings:\n%s", len(found), text)
+			}
+			f := found[0]
+			if f.Code != m.code || f.Severity != m.severity || f.Variable != variable || f.Field != m.field || f.Remedy == "" ||
+				!strings.Contains(f.Message+" "+f.Remedy, m.says) {
+				t.Errorf("got %+v", f)
+			}
+		})
+	}
+}
+
+// A mapping in which nothing is wrong gives no finding, the preset included.
+func TestCheck_RightMapping(t *testing.T) {
+	useHubSpotWith(t, sandbox.Options{Custom: customFields()})
+	prepare(t)
+	if found, text := list(t); len(found) > 0 {
+		t.Errorf("the preset:\n%s", text)
+	}
+	for _, line := range rightMapping {
+		t.Setenv(assignment(line))
+	}
+	if found, text := list(t); len(found) > 0 {
+		t.Errorf("got\n%s", text)
+	}
+}
+
+// All mistakes that do not hide each other are told in one run, whatever kind
+// they are of.
+func TestCheck_AllMistakesInOneRun(t *testing.T) {
+	useHubSpotWith(t, sandbox.Options{Custom: customFields()})
+	prepare(t)
+	want := map[string]mistake{}
+	for _, m := range mistakes {
+		variable, value := assignment(m.line)
+		if _, twice := want[variable]; twice || m.variable != "" || m.code == "id_field" || variable == "CRMSYNC_MAP_ACTIVITY_topics" {
+			continue
+		}
+		want[variable] = m
+		t.Setenv(variable, value)
+	}
+	t.Setenv("CRMSYNC_LISTN_ADDR", ":1")
+	want["CRMSYNC_LISTN_ADDR"] = mistake{code: "unknown_variable"}
+	if len(want) < 20 {
+		t.Fatalf("only %d mistakes", len(want))
+	}
+	found, text := list(t)
+	for _, f := range found {
+		if want[f.Variable].code != f.Code {
+			t.Errorf("%s: got %s", f.Variable, f.Code)
+		}
+		delete(want, f.Variable)
+	}
+	if len(want) > 0 {
+		t.Errorf("not found: %s\n%s", fmt.Sprint(want), text)
+	}
+}

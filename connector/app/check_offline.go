@@ -1,0 +1,187 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"crmsync/connector"
+	"crmsync/connector/config"
+	"crmsync/crm"
+	"crmsync/mapping"
+)
+
+// examination is one run of check.
+type examination struct {
+	cfg   *config.Config
+	found []finding
+
+	mapped     bool // the mapping is complete, but for the expressions in broken
+	reachable  bool // nothing is wrong with how the CRM is reached
+	stateSound bool
+	rules      connector.Check
+}
+
+func (e *examination) add(found ...finding) { e.found = append(e.found, found...) }
+
+// checkConfig looks at variables, expressions and the place of the state file:
+// what every command that needs the whole configuration refuses to start with.
+func checkConfig() (*config.Config, []finding) {
+	e := examineConfig()
+	return e.cfg, e.found
+}
+
+func examineConfig() *examination {
+	e := &examination{}
+	e.checkVariables()
+	e.checkExpressions()
+	inPlace := checkStatePath(e.cfg.State)
+	e.stateSound = e.cfg.State != "" && len(inPlace) == 0
+	e.add(inPlace...)
+	for _, w := range e.cfg.Warnings { // below what stops the connector
+		e.add(problemFinding(connector.SeverityWarning, w))
+	}
+	return e
+}
+
+// examineOffline looks at what needs no CRM, apart from the mapping, of which a
+// schema tells more.
+func examineOffline(ctx context.Context) (*examination, error) {
+	e := examineConfig()
+	if !e.stateSound {
+		return e, nil
+	}
+	bound, wrong := checkStateFile(ctx, e.cfg.State)
+	e.add(wrong...)
+	e.stateSound = len(wrong) == 0
+	if countErrors(e.found) > 0 {
+		return e, nil // without a sound configuration there is no account to compare with
+	}
+	wrong, err := checkBinding(ctx, e.cfg, bound)
+	e.add(wrong...)
+	e.stateSound = e.stateSound && len(wrong) == 0
+	return e, err
+}
+
+// checkVariables reads the configuration.
+func (e *examination) checkVariables() {
+	cfg, err := loadConfig()
+	e.cfg, e.mapped, e.reachable = cfg, true, true
+	problems, ok := errors.AsType[config.Errors](err)
+	if err != nil && !ok {
+		e.mapped, e.reachable = false, false
+		e.add(finding{Finding: connector.Finding{Severity: connector.SeverityError, Code: "unreadable", Message: err.Error()}})
+	}
+	for _, p := range problems {
+		e.add(problemFinding(connector.SeverityError, p))
+		if p.Code == config.CodeUnknownVariable {
+			continue // all others are read
+		}
+		e.reachable = false
+		if p.Variable == "CRMSYNC_CRM" || strings.HasPrefix(p.Variable, "CRMSYNC_MAP") {
+			e.mapped = false
+		}
+	}
+}
+
+// checkExpressions reads the mapping. What cannot be read is set aside, so that
+// the rest can be looked at in the same run.
+func (e *examination) checkExpressions() {
+	e.rules.UserDeleted, e.rules.OrgDeleted = connector.DeletePolicy(e.cfg.UserDeleted), connector.DeletePolicy(e.cfg.OrgDeleted)
+	var err error
+	e.rules.Mapper, err = mapping.New(e.cfg.Mapping)
+	mistakes, ok := errors.AsType[mapping.Errors](err)
+	if !ok {
+		return
+	}
+	for _, m := range mistakes {
+		e.add(expressionFinding(m))
+	}
+	readable := e.cfg.Mapping
+	readable.Filters = nil // they are not looked at any further
+	readable.Fields, e.rules.Broken = setAside(mistakes, e.cfg.Mapping.Fields)
+	e.rules.Mapper, err = mapping.New(readable)
+	e.mapped = e.mapped && err == nil
+}
+
+// setAside parts the fields whose expressions cannot be read from the others.
+func setAside(mistakes mapping.Errors, all connector.Expressions) (readable, broken connector.Expressions) {
+	readable, broken = connector.Expressions{}, connector.Expressions{}
+	for object, fields := range all {
+		readable[object], broken[object] = map[string]mapping.Expression{}, map[string]mapping.Expression{}
+		for field, x := range fields {
+			to := readable[object]
+			if slices.ContainsFunc(mistakes, func(m *mapping.ExpressionError) bool { return m.Object == object && m.Field == field }) {
+				to = broken[object]
+			}
+			to[field] = x
+		}
+	}
+	return readable, broken
+}
+
+// checkMapping looks at the mapping without the CRM.
+func (e *examination) checkMapping() {
+	for _, object := range crm.Objects() {
+		e.checkObject(object, nil)
+	}
+}
+
+// checkObject looks at the mapping of one object, as far as it is known. Without
+// a schema (nil) that is less.
+func (e *examination) checkObject(object crm.Object, schema *crm.Schema) {
+	if !e.mapped || e.rules.Mapper.Off(object) {
+		return
+	}
+	for _, f := range e.rules.Object(object, schema) {
+		e.add(finding{Finding: f})
+	}
+}
+
+func problemFinding(severity string, p *config.Problem) finding {
+	return finding{Finding: connector.Finding{
+		Severity: severity, Variable: p.Variable, Code: p.Code, Message: p.Message, Remedy: p.Remedy,
+	}}
+}
+
+// Words that are an expression by accident.
+var (
+	justWords     = regexp.MustCompile(`^\pL[\pL\pN_]*([ -]+[\pL\pN_]+)*$`)
+	curledQuotes  = "“”„‘’‚«»"
+	remedyQuotes  = `a text has double quotes around it; where a shell or Compose takes quotes away, write '"…"'`
+	remedyGrammar = "crmsync config --example explains expressions; https://expr-lang.org/docs/language-definition all of them"
+)
+
+func expressionFinding(m *mapping.ExpressionError) finding {
+	f := finding{
+		Finding: connector.Finding{
+			Severity: connector.SeverityError, Variable: m.Variable, Object: string(m.Object), Field: m.Field,
+			Code: "expression", Message: m.Message, Remedy: remedyGrammar,
+		},
+		Snippet: strings.TrimPrefix(m.Snippet(), "\n"),
+	}
+	if m.Line > 0 {
+		f.Message = fmt.Sprintf("line %d, column %d: %s", m.Line, m.Column, m.Message)
+	}
+	if m.Suggestion != "" {
+		f.Remedy = "did you mean " + m.Suggestion + "?"
+	}
+	switch {
+	case strings.ContainsAny(m.Source, curledQuotes):
+		f.Code, f.Message, f.Remedy = "curled_quotes", "has curled quotation marks, as a word processor writes them", `write straight ones: "…"`
+	case strings.Contains(m.Message, "literal not terminated"):
+		f.Code, f.Remedy = "missing_quote", "a quotation mark is missing, most likely the last one"
+	case justWords.MatchString(m.Source):
+		f.Code, f.Message = "unquoted_text", "is neither a text in quotes nor the name of anything"
+		if m.Suggestion != "" {
+			remedy := "did you mean " + m.Suggestion + "? If it is meant as a text: " + remedyQuotes
+			f.Remedy = remedy
+			break
+		}
+		f.Remedy = remedyQuotes
+	}
+	return f
+}

@@ -1,0 +1,193 @@
+package connector
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+)
+
+// The severities of a Finding.
+const (
+	SeverityError   = "error"   // records would be refused, or data would be lost
+	SeverityWarning = "warning" // it works, but hardly as it was meant
+)
+
+// The codes of the findings of a Check.
+const (
+	CodeIDField       = "id_field"          // records could not be recognised by it
+	CodeUnknownField  = "unknown_field"     // the CRM has no such field
+	CodeReadOnlyField = "read_only_field"   // the CRM does not let it be written
+	CodeRequiredField = "required_field"    // no record without it, and it is not mapped
+	CodeRequiredEmpty = "required_empty"    // likewise, and the expression may give nothing
+	CodeWrongType     = "wrong_type"        // the field takes values of another kind
+	CodeNotAnOption   = "not_an_option"     // the field takes what is in its list
+	CodeTooLong       = "too_long"          // the field holds less
+	CodeNotUnique     = "not_unique"        // the same value for records that must differ
+	CodeLiteralQuotes = "literal_quotes"    // quotation marks became part of a text
+	CodeQuoted        = "quoted_expression" // an expression became a text
+	CodeFails         = "expression_fails"  // for events that are to be expected
+	CodeNeverSet      = "never_set"         // no event gives it a value
+	CodeMarkNoEffect  = "mark_no_effect"    // nothing tells a deleted record
+	CodeUnknownOwner  = "unknown_owner"     // the id belongs to no owner
+	CodeNoOwners      = "no_owners"         // there is nobody to be found
+	CodeNoPermission  = "missing_scope"     // the credentials are not allowed to
+)
+
+// Remedies of several findings, of which check prints each once.
+const (
+	remedyOtherID  = "remove the field in the CRM or name another one, then run crmsync setup"
+	remedySetup    = "run crmsync setup: it makes the fields of the preset and says which others are left to make by hand"
+	remedyLeaveOut = "leave the field out of the mapping: an empty value of its variable does that"
+)
+
+// maxOptionsInMessage is how much of a pick list a remedy shows.
+const maxOptionsInMessage = 12
+
+// Finding is a mistake that was found before an event met it, as check prints
+// it. It quotes no value, neither of a variable nor of an event.
+type Finding struct {
+	Severity string `json:"severity"`
+	Variable string `json:"variable"`
+	Object   string `json:"object"` // "" unless it is about one object
+	Field    string `json:"field"`  // CRM field, "" unless it is about one
+	Code     string `json:"code"`
+	Message  string `json:"message"`
+	Remedy   string `json:"remedy"`
+}
+
+// Check looks for mistakes in a mapping: by its words, by what it gives for
+// samples, and by the schema of the CRM. It is what crmsync check prints, and
+// what the connector looks at before it writes.
+type Check struct {
+	Mapper      *mapping.Mapper
+	IDField     string // CRM field that holds our keys; "" for none
+	IDVariable  string // the variable that names it
+	UserDeleted DeletePolicy
+	OrgDeleted  DeletePolicy
+	Owners      []crm.Owner // of the CRM; nil when they are not known
+	// Broken are the mapped fields whose expressions cannot be read, which the
+	// Mapper does not have.
+	Broken Expressions
+}
+
+// Expressions are the mapped fields by object and CRM field.
+type Expressions = map[crm.Object]map[string]mapping.Expression
+
+// Object returns what is wrong with one object that is not switched off, by
+// field. Without a schema (nil) it is what can be said without the CRM.
+func (c Check) Object(o crm.Object, schema *crm.Schema) []Finding {
+	var found []Finding
+	if schema != nil {
+		found = append(found, c.idField(schema)...)
+		found = append(found, c.unmapped(schema)...)
+	}
+	trials := c.Mapper.Trials(o)
+	for name, e := range c.Broken[o] {
+		trials[name] = mapping.Trial{Expression: e}
+	}
+	for _, name := range slices.Sorted(maps.Keys(trials)) {
+		s := subject{Check: c, object: o, name: name, trial: trials[name], schema: schema}
+		if schema != nil {
+			s.field = schema.Fields[name]
+		}
+		found = append(found, s.judge()...)
+	}
+	return append(found, c.mark(o)...)
+}
+
+// stopping returns what keeps every record of an object from being written.
+func (c Check) stopping(schema *crm.Schema) []Finding {
+	found := append(c.idField(schema), c.unmapped(schema)...)
+	all := c.Mapper.Expressions(schema.Object)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		s := subject{Check: c, object: schema.Object, name: name, trial: mapping.Trial{Expression: all[name]}, schema: schema}
+		if f := s.existence(); f != nil {
+			found = append(found, *f)
+		}
+	}
+	return found
+}
+
+// idField looks at the field by which records are recognised.
+func (c Check) idField(schema *crm.Schema) []Finding {
+	f := Finding{
+		Severity: SeverityError, Variable: c.IDVariable, Object: string(schema.Object), Field: c.IDField,
+		Code: CodeIDField, Remedy: remedyOtherID,
+	}
+	field, ok := schema.Fields[c.IDField]
+	where := fmt.Sprintf("field %s of %s", c.IDField, schema.Name)
+	switch {
+	case c.IDField == "":
+		return nil
+	case !ok:
+		f.Message = fmt.Sprintf("%s have no field %s, by which records are recognised", schema.Name, c.IDField)
+		f.Remedy = remedySetup
+	case field.ReadOnly:
+		f.Message = where + " cannot be written, and records are to be recognised by it"
+	case field.Kind != crm.FieldText && field.Kind != crm.FieldUnknown:
+		f.Message = fmt.Sprintf("%s cannot hold every id: its type is %s, not plain text", where, field.Type)
+	case !field.Unique:
+		f.Message = where + " is not unique: records would be doubled"
+	default:
+		return nil
+	}
+	return []Finding{f}
+}
+
+// unmapped looks for fields that a record is refused without and that the
+// mapping leaves out.
+func (c Check) unmapped(schema *crm.Schema) []Finding {
+	var found []Finding
+	for _, name := range slices.Sorted(maps.Keys(schema.Fields)) {
+		if schema.Fields[name].Required && !c.mapped(schema.Object, name) && name != c.IDField {
+			found = append(found, c.missing(schema, name, "without "+name))
+		}
+	}
+	missing := func(name string) bool { return !c.mapped(schema.Object, name) }
+	if len(schema.AnyOf) > 0 && !slices.ContainsFunc(schema.AnyOf, func(name string) bool { return !missing(name) }) {
+		return append(found, c.missing(schema, schema.AnyOf[0], "that have none of "+strings.Join(schema.AnyOf, ", ")))
+	}
+	return found
+}
+
+func (c Check) missing(schema *crm.Schema, name, without string) Finding {
+	variable := mapVariable(schema.Object, name)
+	return Finding{
+		Severity: SeverityError, Variable: variable, Object: string(schema.Object), Field: name, Code: CodeRequiredField,
+		Message: fmt.Sprintf("the CRM refuses %s %s, and the mapping gives it no value", schema.Name, without),
+		Remedy:  "set " + variable + "; where it is set to nothing, removing that line brings the default back",
+	}
+}
+
+func (c Check) mapped(o crm.Object, name string) bool {
+	_, broken := c.Broken[o][name]
+	return broken || slices.Contains(c.Mapper.Fields(o), name)
+}
+
+// mapVariable is the variable that maps one field.
+func mapVariable(o crm.Object, field string) string {
+	return "CRMSYNC_MAP_" + strings.ToUpper(string(o)) + "_" + field
+}
+
+// mark looks whether anything tells a record that was marked as deleted.
+func (c Check) mark(o crm.Object) []Finding {
+	variable, policy := "CRMSYNC_USER_DELETED", c.UserDeleted
+	switch o {
+	case crm.Company:
+		variable, policy = "CRMSYNC_ORG_DELETED", c.OrgDeleted
+	case crm.Activity:
+		return nil // calls are not deleted
+	}
+	if policy != DeleteMark || len(c.Broken[o]) > 0 || c.Mapper.Marks(o) {
+		return nil
+	}
+	return []Finding{{
+		Severity: SeverityWarning, Variable: variable, Object: string(o), Code: CodeMarkNoEffect,
+		Message: fmt.Sprintf("deletions are to be marked, but no field of %s is mapped to anything that says so: nothing would change", o),
+		Remedy:  "map a field to deleted, such as " + mapVariable(o, "crmsync_deleted") + "=deleted, or set " + variable + " to archive or ignore",
+	}}
+}

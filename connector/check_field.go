@@ -1,0 +1,263 @@
+package connector
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"crmsync/crm"
+	"crmsync/mapping"
+)
+
+// subject is one mapped field under Check.
+type subject struct {
+	Check
+	object crm.Object
+	name   string
+	trial  mapping.Trial
+	schema *crm.Schema // nil when it is not known
+	field  crm.Field   // zero when it is not known
+}
+
+// judge returns the first thing that is wrong, the gravest first: what follows
+// is often its consequence.
+func (s subject) judge() []Finding {
+	for _, look := range []func() *Finding{
+		s.existence, s.quotes, s.need, s.constants, s.outcomes, s.failures, s.effect,
+	} {
+		if f := look(); f != nil {
+			return []Finding{*f}
+		}
+	}
+	return nil
+}
+
+func (s subject) finding(severity, code, message, remedy string) *Finding {
+	return &Finding{
+		Severity: severity, Variable: s.trial.Variable, Object: string(s.object), Field: s.name,
+		Code: code, Message: message, Remedy: remedy,
+	}
+}
+
+// where names the field in a message.
+func (s subject) where() string {
+	if s.schema == nil {
+		return "field " + s.name
+	}
+	return "field " + s.name + " of " + s.schema.Name
+}
+
+// existence looks whether the CRM has the field and lets it be written.
+func (s subject) existence() *Finding {
+	if s.schema == nil {
+		return nil
+	}
+	field, ok := s.schema.Fields[s.name]
+	switch {
+	case !ok:
+		remedy := remedySetup
+		if near := mapping.Nearest(s.name, s.writable()); near != "" {
+			remedy = "did you mean " + near + "? Otherwise " + remedy
+		}
+		return s.finding(SeverityError, CodeUnknownField, s.schema.Name+" have no field "+s.name, remedy)
+	case field.ReadOnly:
+		return s.finding(SeverityError, CodeReadOnlyField, s.where()+" cannot be written", remedyLeaveOut)
+	}
+	return nil
+}
+
+// writable returns the fields that a mapping may name.
+func (s subject) writable() []string {
+	var names []string
+	for name, field := range s.schema.Fields {
+		if name != s.IDField && !field.ReadOnly {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// quotes looks for quotation marks that do not do what was meant.
+func (s subject) quotes() *Finding {
+	if s.trial.Quoted {
+		return s.finding(SeverityError, CodeQuoted,
+			"all of the expression is in quotes: its words would be written, and not what they stand for",
+			"take the quotes away")
+	}
+	for _, v := range s.trial.Constants {
+		text, ok := v.(string)
+		if !ok || !inQuotes(text) {
+			continue
+		}
+		severity := SeverityError
+		if s.field.Kind == crm.FieldText || s.field.Kind == crm.FieldFormatted || s.field.Kind == crm.FieldUnknown {
+			severity = SeverityWarning // it can be written, quotes and all
+		}
+		return s.finding(severity, CodeLiteralQuotes,
+			"the text is in quotes twice: the inner ones would be written to "+s.where(),
+			`take one pair away, so that the value of the variable reads "…" with nothing around it`)
+	}
+	return nil
+}
+
+// inQuotes reports whether a text begins and ends with quotation marks.
+func inQuotes(text string) bool {
+	const opening, closing = `"'“„‘«`, `"'”“’»`
+	text = strings.TrimSpace(text)
+	runes := []rune(text)
+	return len(runes) > 1 && strings.ContainsRune(opening, runes[0]) && strings.ContainsRune(closing, runes[len(runes)-1])
+}
+
+// need looks whether a record could lack the field that it is refused without.
+func (s subject) need() *Finding {
+	if !s.field.Required {
+		return s.needOfAny()
+	}
+	remedy := "say what to write then, behind ??, such as … ?? event.timestamp"
+	if s.field.Kind != crm.FieldDateTime {
+		remedy = `say what to write then, behind ??, such as … ?? "unknown"`
+	}
+	refused := ", and the CRM refuses " + s.schema.Name + " without it"
+	for _, o := range s.trial.Outcomes {
+		if isEmpty(o) {
+			return s.finding(SeverityError, CodeRequiredEmpty, s.where()+" would be empty for "+o.Name+refused, remedy)
+		}
+	}
+	if s.trial.Nil {
+		return s.finding(SeverityError, CodeRequiredEmpty, "the expression may give nil for "+s.where()+refused, remedy)
+	}
+	return nil
+}
+
+// needOfAny looks whether a new record could lack all of the fields of which it
+// needs one. It is said of the first of them that is mapped.
+func (s subject) needOfAny() *Finding {
+	if s.schema == nil {
+		return nil
+	}
+	mapped := slices.DeleteFunc(slices.Clone(s.schema.AnyOf), func(name string) bool { return !s.mapped(s.object, name) })
+	if len(mapped) == 0 || mapped[0] != s.name {
+		return nil
+	}
+	trials := s.Mapper.Trials(s.object)
+	for i, o := range s.trial.Outcomes {
+		lacks := func(name string) bool { return i < len(trials[name].Outcomes) && isEmpty(trials[name].Outcomes[i]) }
+		if !slices.ContainsFunc(mapped, func(name string) bool { return !lacks(name) }) {
+			return s.finding(SeverityWarning, CodeRequiredEmpty,
+				fmt.Sprintf("for %s nothing is written to %s, and the CRM refuses new %s that have none of them",
+					o.Name, strings.Join(s.schema.AnyOf, ", "), s.schema.Name),
+				`say what to write then, behind ??, such as lastName(user.name, user.email) ?? "(unknown)"`)
+		}
+	}
+	return nil
+}
+
+func isEmpty(o mapping.Outcome) bool { return o.Value == nil || o.Value == "" }
+
+// constants looks at the values that are written out in the expression.
+func (s subject) constants() *Finding {
+	for _, v := range s.trial.Constants {
+		if v == "" {
+			continue // clears the field
+		}
+		if s.field.Unique {
+			return s.finding(SeverityError, CodeNotUnique,
+				"the same value would be written to many records, and the CRM keeps the values of "+s.where()+" unique",
+				"write what differs, such as an id, or map another field")
+		}
+		if f := s.strangeOwner(v); f != nil {
+			return f
+		}
+		if r := refuses(s.field, v); r != nil {
+			return s.finding(SeverityError, r.code, "a value that is written out in the expression "+r.why+s.where(), s.remedy(r, v))
+		}
+	}
+	return nil
+}
+
+// strangeOwner looks whether a constant in an owner field is an owner's id.
+func (s subject) strangeOwner(v any) *Finding {
+	if s.field.Kind != crm.FieldOwner || s.Owners == nil {
+		return nil
+	}
+	id := wireTexts(v)[0]
+	if slices.ContainsFunc(s.Owners, func(o crm.Owner) bool { return o.Active && o.ID == id }) {
+		return nil
+	}
+	return s.finding(SeverityError, CodeUnknownOwner,
+		"a value that is written out in the expression is not the id of an active owner, which goes into "+s.where(),
+		"write owner(user.email), or the id of an owner who is a person")
+}
+
+// outcomes looks at the values that the samples give.
+func (s subject) outcomes() *Finding {
+	for _, o := range s.trial.Outcomes {
+		if isEmpty(o) || s.isConstant(o.Value) || s.trial.Owner && s.field.Kind == crm.FieldOwner {
+			continue
+		}
+		r := refuses(s.field, o.Value)
+		if r == nil {
+			continue
+		}
+		severity := SeverityError
+		if _, isText := o.Value.(string); isText && r.code == CodeNotAnOption {
+			severity = SeverityWarning // real events may say what the list holds
+		}
+		return s.finding(severity, r.code, "what the expression gives, for example for "+o.Name+", "+r.why+s.where(), s.remedy(r, nil))
+	}
+	return nil
+}
+
+func (s subject) isConstant(v any) bool {
+	return slices.ContainsFunc(s.trial.Constants, func(c any) bool { return reflect.DeepEqual(c, v) })
+}
+
+// remedy says how to mend a mismatch. The nearest option is told for a constant.
+func (s subject) remedy(r *mismatch, constant any) string {
+	if r.code != CodeNotAnOption {
+		return r.remedy
+	}
+	options := s.field.Options
+	list := strings.Join(options[:min(len(options), maxOptionsInMessage)], ", ")
+	if len(options) > maxOptionsInMessage {
+		list += ", …"
+	}
+	text, _ := constant.(string)
+	if near := mapping.Nearest(text, options); near != "" {
+		return fmt.Sprintf("did you mean %q? The internal values count, not the labels: %s", near, list)
+	}
+	return "give one of its internal values, not of its labels: " + list
+}
+
+// failures looks for expressions that fail at run time, which withholds the
+// field.
+func (s subject) failures() *Finding {
+	for _, o := range s.trial.Outcomes {
+		if o.Error != "" && !s.trial.Raw {
+			severity := SeverityWarning
+			if !o.Sparse {
+				severity = SeverityError
+			}
+			return s.finding(severity, CodeFails,
+				"the expression fails for "+o.Name+", and leaves the field alone: "+o.Error,
+				"say with ?? what stands for a value that is missing, such as (user.streak ?? 0) + 1")
+		}
+	}
+	return nil
+}
+
+// effect looks for expressions that never give a value.
+func (s subject) effect() *Finding {
+	if s.trial.Raw || len(s.trial.Outcomes) == 0 || slices.ContainsFunc(s.trial.Constants, func(v any) bool { return v != "" }) {
+		return nil
+	}
+	if slices.ContainsFunc(s.trial.Outcomes, func(o mapping.Outcome) bool { return !isEmpty(o) }) {
+		return nil
+	}
+	has := map[crm.Object]string{crm.Contact: "user and, from calls, call", crm.Activity: "call and user", crm.Company: "org"}
+	return s.finding(SeverityWarning, CodeNeverSet,
+		"the expression gives nothing for any typical event: the field would never get a value",
+		"the variables of a "+string(s.object)+" are "+has[s.object]+"; to leave the field alone set the variable to nothing")
+}
