@@ -277,10 +277,11 @@ type Stats struct {
 	Reasons       map[string]int64 // "skipped/filtered", "dead/refused", …
 	Pruned        map[Status]int64 // of Counts, how many lines were pruned
 	WaitingLinks  int64
-	OldestPending time.Time     // receipt of the oldest pending event; zero when none
-	LastEventAt   time.Time     // last accepted event, duplicates included
-	LastTestAt    time.Time     // last test event
-	ClockSkew     time.Duration // as last seen on a request rejected for its time
+	Mapped        map[MappedBy]int64 // records that the CRM holds, by the mapping that wrote them
+	OldestPending time.Time          // receipt of the oldest pending event; zero when none
+	LastEventAt   time.Time          // last accepted event, duplicates included
+	LastTestAt    time.Time          // last test event
+	ClockSkew     time.Duration      // as last seen on a request rejected for its time
 	Binding       *Binding
 }
 
@@ -291,6 +292,25 @@ func (s Stats) Balanced() bool {
 		sum += n
 	}
 	return sum == s.Received
+}
+
+// MappedBy names the mapping that wrote records of an object.
+type MappedBy struct {
+	Object      string
+	Fingerprint string // bytes, as in Link.Mapping; "" when it is not known
+}
+
+// Behind counts, by object, the records that the CRM holds as another mapping
+// wrote them. Mappings are the fingerprints of those in force, by object; the
+// records of other objects are not behind, and an object without any is absent.
+func (s Stats) Behind(mappings map[string][]byte) map[string]int64 {
+	behind := make(map[string]int64)
+	for by, n := range s.Mapped {
+		if now, on := mappings[by.Object]; on && string(now) != by.Fingerprint {
+			behind[by.Object] += n
+		}
+	}
+	return behind
 }
 
 // EventFilter selects ledger lines.

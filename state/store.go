@@ -97,6 +97,12 @@ type Store interface {
 	// Objects returns links ordered by object and key.
 	Objects(ctx context.Context, f ObjectFilter) ([]Link, error)
 
+	// OutOfReach counts, by object, those records of Stats.Behind for which the
+	// payload of the event that wrote their present version is gone: no resync can
+	// bring them up to the mapping. Objects without any are absent. It looks
+	// through the links of the objects that have records behind, and at none else.
+	OutOfReach(ctx context.Context, mappings map[string][]byte) (map[string]int64, error)
+
 	// Requeue moves ended events back to pending; received stays. Naming neither
 	// ids, a status, a time nor Resync is an error. A record whose event is to be
 	// resynced and has no payload any more is reported by that event's id; when

@@ -134,6 +134,7 @@ func (s *Store) attempt(ops []*operation) (failed *operation, err error) {
 		}
 	}()
 	g.sums = g.totals()
+	g.dirty = g.sums.complete(g.tables)
 	for _, o := range ops {
 		failed = o
 		if err := o.run(g); err != nil {

@@ -152,7 +152,7 @@ func initialise(path string) error {
 		format, err := encode(formatBody{Program: program, Version: formatAfter(steps)})
 		t.fail(err)
 		t.put(singleton, keyFormat, format)
-		sums, err := encode(totals{})
+		sums, err := encode(totals{Mapped: map[mappedKey]int64{}})
 		t.fail(err)
 		t.put(singleton, keyTotals, sums)
 		return t.err

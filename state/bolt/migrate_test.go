@@ -198,6 +198,7 @@ func TestOpen_PassesOverWhatItDoesNotKnow(t *testing.T) {
 	}
 	add := func(g *group) error {
 		g.put(links, laneKey(contact), later)
+		g.sums.countMapped(&state.Link{Lane: contact, RemoteID: "901"}, 1)
 		g.put(singleton, []byte("later"), []byte("x"))
 		_, err := g.tx.CreateBucket([]byte("later"))
 		return err

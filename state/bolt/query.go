@@ -72,7 +72,9 @@ func (s *Store) Bind(ctx context.Context, b state.Binding) error {
 func (s *Store) Stats(ctx context.Context) (state.Stats, error) {
 	var stats state.Stats
 	err := s.view(ctx, func(t *tables) error {
-		stats = t.totals().stats()
+		sums := t.totals()
+		sums.complete(t)
+		stats = sums.stats()
 		stats.Binding = t.binding()
 		for k, line := range t.all(inbox) {
 			h, err := parseHeader(line)

@@ -22,6 +22,7 @@ func (g *group) rebind() error {
 	g.unlink()
 	g.empty(waiting, ready, doubt)
 	g.sums.Waiting = 0
+	clear(g.sums.Mapped)
 	g.restart()
 	g.leases.rescan() // no event waits for a lane in doubt
 	g.wake = true

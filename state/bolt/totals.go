@@ -20,6 +20,10 @@ type totals struct {
 	LastEvent  packedTime             `cbor:"8,keyasint,omitempty"`
 	LastTest   packedTime             `cbor:"9,keyasint,omitempty"`
 	ClockSkew  int64                  `cbor:"10,keyasint,omitempty"` // nanoseconds
+
+	// Mapped counts the links with a record by what wrote it; nil when the file
+	// was written last by a release that does not count them.
+	Mapped map[mappedKey]int64 `cbor:"11,keyasint"`
 }
 
 func decodeTotals(value []byte) (*totals, error) {
@@ -75,6 +79,7 @@ func (t *totals) stats() state.Stats {
 	s := state.Stats{
 		Received: t.Received, Duplicates: t.Duplicates, Rejected: t.Rejected,
 		Counts: make(map[state.Status]int64), Reasons: t.Reasons, Pruned: t.Pruned, WaitingLinks: t.Waiting,
+		Mapped:      mappedStats(t.Mapped),
 		LastEventAt: time.Time(t.LastEvent), LastTestAt: time.Time(t.LastTest), ClockSkew: time.Duration(t.ClockSkew),
 	}
 	for _, status := range state.Statuses() {

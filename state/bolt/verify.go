@@ -146,7 +146,7 @@ func (v *verifier) check(t *tables) error {
 	}
 	for _, check := range []func(){
 		func() { v.lines(inbox) }, func() { v.lines(ledger) },
-		v.sequence, v.totals, v.idIndexes, v.queues, v.orphans, v.waiting, v.ready, v.values,
+		v.sequence, v.totals, v.idIndexes, v.queues, v.orphans, v.waiting, v.ready, v.values, v.mapped,
 	} {
 		check()
 		if v.ctx.Err() != nil {

@@ -105,6 +105,15 @@ func TestVerify_findsEveryKindOfDamage(t *testing.T) {
 		{"a reason that is lost", func(g *group) { delete(g.sums.Reasons, "dead/refused") }, codeTotals, "0 events are counted as dead/refused"},
 		{"a waiting count that is off", func(g *group) { g.sums.Waiting++ }, codeTotals, "2 waiting links are counted, there are 1"},
 
+		{"a count by mapping that is off", func(g *group) { g.sums.Mapped["\x03"]++ }, codeTotals, "2 records are counted as written by mapping 03, there are 1"},
+		{"a count by mapping that is lost", func(g *group) { delete(g.sums.Mapped, "\x01") }, codeTotals, "0 records are counted as written by mapping 01, there are 1"},
+		{"a count of no mapping", func(g *group) { g.sums.Mapped[""]++ }, codeTotals, "1 records are counted as written by mapping , there are 0"},
+		{"a record that is not counted", func(g *group) {
+			value, err := encodeLink(&state.Link{RemoteID: "3", Mapping: []byte{7}})
+			g.fail(err)
+			g.put(links, []byte("\x02z"), value)
+		}, codeTotals, "0 records are counted as written by mapping 0207, there are 1"},
+
 		{"a waiting entry that does not parse", func(g *group) { g.put(waiting, []byte("\xffx"), []byte{}) }, codeValue, "waiting entry of 2 bytes"},
 		{"a waiting entry of no kind", func(g *group) {
 			g.put(waiting, waitingKey(state.Waiting{Kind: 7, Target: contact, Record: activity}), []byte{})

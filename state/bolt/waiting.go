@@ -9,9 +9,14 @@ func (g *group) putLink(l state.Link) {
 	if l.UpdatedAt.IsZero() {
 		l.UpdatedAt = g.now
 	}
+	key := laneKey(l.Lane)
+	if before, ok := readLink(key, g.get(links, key)); ok {
+		g.sums.countMapped(&before, -1)
+	}
+	g.sums.countMapped(&l, 1)
 	value, err := encodeLink(&l)
 	g.fail(err)
-	g.put(links, laneKey(l.Lane), value)
+	g.put(links, key, value)
 	g.clearDoubt(l.Lane)
 	g.updateReady(l.Lane)
 }

@@ -62,6 +62,8 @@ var (
 	spans = []time.Duration{1, time.Second, time.Minute}
 	lanes = []state.Lane{activity("1"), contact("1"), contact("2"), company("1")}
 
+	mappings = [][]byte{{2}, {3}}
+
 	settlements = []state.Settlement{
 		{Status: state.Pending}, {Status: state.Pending, Error: "again", Attempted: true, FailingFor: time.Second},
 		{Status: state.Applied, Attempted: true}, {Status: state.Unchanged}, {Status: state.Stale},
@@ -195,7 +197,7 @@ func (m *machine) link(t *rapid.T, l state.Lane, eventID string) state.Link {
 	if rapid.Bool().Draw(t, "written") {
 		link.Hash, link.Adopted, link.Withheld = []byte{1}, true, "email"
 		link.Targets = []state.Target{{Lane: lanes[3], Made: true}}
-		link.Mapping, link.Wrote = []byte{2}, []state.Wrote{{Field: "phone", Hash: []byte{3}}}
+		link.Mapping, link.Wrote = rapid.SampledFrom(mappings).Draw(t, "mapping"), []state.Wrote{{Field: "phone", Hash: []byte{3}}}
 	}
 	return link
 }
@@ -354,6 +356,7 @@ func (m *machine) checkStats() {
 	m.equal("received, duplicates, waiting",
 		[]int64{stats.Received, stats.Duplicates, stats.WaitingLinks}, []int64{m.model.received, m.model.duplicates, waiting})
 	m.equal("last test", stats.LastTestAt, m.model.lastTest)
+	m.checkMapped(stats)
 	var oldest time.Time
 	if e := m.model.find(func(e *modelEvent) bool { return e.Status == state.Pending }); e != nil {
 		oldest = e.ReceivedAt

@@ -32,6 +32,7 @@ func Run(t *testing.T, h Harness) {
 		{"Queries", queryTests},
 		{"Requeue", requeueTests},
 		{"Resync", resyncTests},
+		{"Mapped", mappedTests},
 		{"Discard", discardTests},
 		{"Pause", pauseTests},
 		{"Rebind", rebindTests},
