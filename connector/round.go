@@ -83,9 +83,8 @@ func (d *Dispatcher) newRound(claim state.Claim) *round {
 		denied:     map[state.Lane]bool{},
 		postponed:  map[crm.Object]bool{},
 	}
-	for _, ev := range claim.Events {
-		r.events = append(r.events, r.decode(ev))
-	}
+	r.events = make([]*event, len(claim.Events))
+	everywhere(len(r.events), func(i int) { r.events[i] = r.decode(claim.Events[i]) })
 	return r
 }
 
@@ -138,11 +137,13 @@ func (r *round) run(ctx context.Context) error {
 func (r *round) mapEvents(ctx context.Context) {
 	owners := r.owners.table(ctx, r)
 	var missed bool
-	for _, ev := range r.events {
-		if ev.ended == nil {
+	everywhere(len(r.events), func(i int) {
+		if ev := r.events[i]; ev.ended == nil {
 			ev.mapped = r.mapper.Map(ev.decoded, owners)
-			missed = missed || len(ev.mapped.OwnerMisses) > 0
 		}
+	})
+	for _, ev := range r.events {
+		missed = missed || len(ev.mapped.OwnerMisses) > 0
 	}
 	if missed && r.owners.refresh(ctx, r) {
 		owners = r.owners.known
