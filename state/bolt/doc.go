@@ -17,7 +17,7 @@
 //
 //	inbox     seq                    → line of a pending event
 //	ledger    seq                    → line of an ended event
-//	payloads  seq                    → size and zstd frame of the body
+//	payloads  seq                    → size, s2 block and checksum of the body
 //	ids       event id               → seq
 //	messages  message id             → seq
 //	queue     mask seq               → pending and due
