@@ -46,13 +46,13 @@ func (s *auditedStore) Requeue(ctx context.Context, o state.RequeueOptions) (sta
 // audit fails the test unless received = pending + applied + unchanged +
 // skipped + stale + dead, and received never falls.
 func (s *auditedStore) audit(after string) {
+	s.mu.Lock() // before the look, so that looks are in order
+	defer s.mu.Unlock()
 	stats, err := s.Store.Stats(context.Background())
 	if err != nil {
 		s.t.Errorf("stats after %s: %v", after, err)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.commits++
 	if !stats.Balanced() {
 		s.t.Errorf("after %s, commit %d: the counts do not add up: %+v", after, s.commits, stats)

@@ -91,7 +91,8 @@ type Dispatcher struct {
 	// Used by the goroutine of Run only.
 	streaks    map[crm.Object]streak
 	drainAfter time.Time
-	troubles   map[uint64]*trouble // by Seq, of pending events
+	looked     map[crm.Object]time.Time // last look at the schema
+	troubles   map[uint64]*trouble      // by Seq, of pending events
 
 	running sync.Mutex    // held by Run
 	busy    chan struct{} // holds a token while a step is under way
@@ -116,6 +117,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		defaultOwner: o.DefaultOwner,
 		gate:         newGate(),
 		streaks:      map[crm.Object]streak{},
+		looked:       map[crm.Object]time.Time{},
 		troubles:     map[uint64]*trouble{},
 		busy:         make(chan struct{}, 1),
 	}

@@ -27,7 +27,7 @@ type fakeCRM struct {
 	noUpsert bool // NativeUpsert is false
 	maxBatch int
 	owners   []crm.Owner
-	schema   map[crm.Object][]string // nil: whatever is asked for exists
+	schema   map[crm.Object][]string // an object that is not named has every field
 
 	// before is asked ahead of every request; an error refuses it whole. The
 	// request takes effect all the same when the error is errTookEffect.
@@ -288,9 +288,9 @@ func (f *fakeCRM) Describe(_ context.Context, object crm.Object) (crm.Schema, er
 	s := crm.Schema{Object: object, Name: string(object), Fields: map[string]crm.Field{}}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	names := []string{"id", "email", "name", "role", "deleted", "title", "at", "owner"}
-	if f.schema != nil {
-		names = f.schema[object]
+	names, named := f.schema[object]
+	if !named {
+		names = []string{"id", "email", "name", "role", "deleted", "title", "at", "owner"}
 	}
 	for _, name := range names {
 		s.Fields[name] = crm.Field{Name: name}

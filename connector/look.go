@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"crmsync/crm"
 	"crmsync/state"
@@ -33,7 +34,8 @@ func (d *Dispatcher) look(ctx context.Context) (held bool, err error) {
 		}
 		d.gate.probe(object)
 	}
-	return false, nil
+	d.drift(ctx)
+	return d.gate.wait() > 0, nil
 }
 
 // bind makes sure that the state belongs to the account behind the credentials.
@@ -66,6 +68,13 @@ func (d *Dispatcher) checkObject(ctx context.Context, object crm.Object) error {
 	if err != nil {
 		return err
 	}
+	d.looked[object] = time.Now()
+	return d.unfit(object, schema)
+}
+
+// unfit says why no record of the object can be written as it is mapped, nil
+// when the schema allows it.
+func (d *Dispatcher) unfit(object crm.Object, schema crm.Schema) error {
 	for _, field := range append(d.mapper.Fields(object), d.client.Properties().IDField) {
 		if f, ok := schema.Fields[field]; !ok || f.ReadOnly {
 			what := "does not exist in the CRM"

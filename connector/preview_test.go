@@ -50,7 +50,7 @@ func (w *world) inOrder(bodies ...string) {
 
 // reads are the requests that change nothing.
 func reads(request string) bool {
-	return strings.HasPrefix(request, "preview") || strings.HasPrefix(request, "compare") || request == "owners" || request == "ping"
+	return strings.HasPrefix(request, "describe") || strings.HasPrefix(request, "preview") || strings.HasPrefix(request, "compare") || request == "owners" || request == "ping"
 }
 
 // A preview is right about everything: how each event ends, what becomes of

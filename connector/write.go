@@ -53,6 +53,7 @@ func (r *round) deliver(ctx context.Context, object crm.Object) error {
 		if err := w.write(ctx, jobs); err != nil {
 			return err
 		}
+		w.acquit(ctx)
 		w.bury()
 	}
 	w.writeLinks(ctx, w.done)
@@ -274,9 +275,14 @@ func (w *writer) refuse(j *job, e *crm.Error) {
 	if w.gate.trip(w.object, guard, reason) {
 		w.logHold(reason)
 	}
-	for _, r := range w.refused {
-		r.ev.notBefore = time.Now().Add(time.Duration(rand.Int64N(int64(pauseFirst)))) // another record probes next
-		w.postpone(r)
+	w.takeBack()
+}
+
+// takeBack leaves what was refused pending.
+func (w *writer) takeBack() {
+	for _, j := range w.refused {
+		j.ev.notBefore = time.Now().Add(time.Duration(rand.Int64N(int64(pauseFirst)))) // another record probes next
+		w.postpone(j)
 	}
 	w.refused = nil
 }

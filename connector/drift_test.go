@@ -1,0 +1,138 @@
+package connector
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"crmsync/crm"
+	"crmsync/state"
+)
+
+// dropField lets a field of contacts disappear, or come back.
+func (f *fakeCRM) dropField(gone bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.schema = map[crm.Object][]string{crm.Contact: {"id", "email", "name", "role", "deleted"}}
+	if gone {
+		f.schema[crm.Contact] = []string{"id", "email", "name", "deleted"}
+	}
+}
+
+func (w *world) wantPaused(object, variable string) {
+	w.t.Helper()
+	s := w.d.CRMState()
+	if s.State != StatePaused || !slices.Equal(s.PausedObjects, []string{object}) || !strings.Contains(s.Reason, variable) {
+		w.t.Errorf("state %+v, want %s paused because of %s", s, object, variable)
+	}
+}
+
+// A CRM that passes over a field it does not have any more gives itself away by
+// its schema. What comes then waits, and is written with the field once it is
+// back.
+func TestDrift_IsSeenOnSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		stop := w.start()
+		defer stop()
+		w.accept(userEvent("e1", "created", "u1", 1, "A", "a@sales.example"))
+		time.Sleep(time.Minute)
+		w.crm.dropField(true)
+		time.Sleep(schemaLook + 2*idleCheck)
+		w.wantPaused("contact", "CRMSYNC_MAP_role")
+		w.accept(userEvent("e2", "created", "u2", 2, "B", "b@sales.example"), callEvent("e3", "c3", "u3", 3, "Call"))
+		time.Sleep(time.Hour)
+		if w.crm.get(crm.Contact, "u2") != nil || w.crm.get(crm.Activity, "c3") == nil {
+			t.Error("contacts are written, or activities are not")
+		}
+		w.crm.dropField(false)
+		time.Sleep(pauseMax + time.Second)
+		synctest.Wait()
+		if s := w.stats(); s.Counts[state.Applied] != 3 || w.d.CRMState().State != StateOK {
+			t.Errorf("stats %+v, %+v", s, w.d.CRMState())
+		}
+		if role := w.crm.get(crm.Contact, "u2").fields["role"]; role != "rep" {
+			t.Errorf("role is %v", role)
+		}
+	})
+}
+
+// A wrong mapping is found before the first record is sent.
+func TestDrift_IsLookedForAtTheStart(t *testing.T) {
+	w := newWorld(t, nil)
+	w.crm.dropField(true)
+	w.deliver(userEvent("e1", "created", "u1", 1, "A", "a@sales.example"))
+	w.wantPaused("contact", "CRMSYNC_MAP_role")
+	if n := w.crm.count("upsert contact"); n > 0 {
+		t.Errorf("%d requests to write contacts", n)
+	}
+}
+
+// Whatever a CRM says of a record: when the schema has changed meanwhile, it is
+// not the record's fault.
+func TestDrift_AcquitsWhatIsRefusedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		stop := w.start()
+		defer stop()
+		time.Sleep(2 * schemaDoubt)
+		w.crm.dropField(true)
+		w.crm.judge = func(r crm.Record) *crm.Error {
+			if r.Object == crm.Contact && r.Fields["role"] != nil && len(w.crm.schema[crm.Contact]) < 5 {
+				return &crm.Error{Kind: crm.Invalid, Status: 400, Code: "BAD_REQUEST"}
+			}
+			return nil
+		}
+		for i := range 20 {
+			w.accept(userEvent(fmt.Sprintf("e%d", i), "created", fmt.Sprintf("u%d", i), 1, "A", ""))
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.wantPaused("contact", "CRMSYNC_MAP_role")
+		if s := w.stats(); s.Counts[state.Dead] != 0 || s.Counts[state.Pending] != 20 {
+			t.Errorf("stats %+v", s)
+		}
+		w.crm.dropField(false)
+		time.Sleep(pauseMax + time.Minute)
+		synctest.Wait()
+		if s := w.stats(); s.Counts[state.Applied] != 20 {
+			t.Errorf("after the field came back: %+v", s)
+		}
+	})
+}
+
+// Refusals that the schema does not explain make nobody look at it all the time.
+func TestDrift_LooksOnceAMinuteAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		stop := w.start()
+		defer stop()
+		w.crm.judge = func(crm.Record) *crm.Error { return &crm.Error{Kind: crm.Invalid, Code: "NO", Field: "name"} }
+		const minutes = 5
+		for i := range 60 * minutes {
+			w.accept(userEvent(fmt.Sprintf("e%d", i), "created", fmt.Sprintf("u%d", i%100), i, fmt.Sprint(i), ""))
+			time.Sleep(time.Second)
+		}
+		if n := w.crm.count("describe contact"); n > minutes+2 || n < minutes-1 {
+			t.Errorf("%d looks in %d minutes", n, minutes)
+		}
+	})
+}
+
+// Who may write and not read the schema goes on writing.
+func TestDrift_NeedsNoPermission(t *testing.T) {
+	w := newWorld(t, nil)
+	w.crm.before = func(op string, _ []string) error {
+		if strings.HasPrefix(op, "describe") {
+			return &crm.Error{Kind: crm.Unauthorized, Status: 403, Code: "MISSING_SCOPES"}
+		}
+		return nil
+	}
+	w.deliver(userEvent("e1", "created", "u1", 1, "A", "a@sales.example"))
+	if got := w.status("e1"); got != "applied" {
+		t.Errorf("the event is %s, %+v", got, w.d.CRMState())
+	}
+}
