@@ -323,6 +323,14 @@ func TestConfig_ShowsWhatTheCRMDoesByDefault(t *testing.T) {
 	}
 }
 
+func TestLoad_TakesTheOwnerIdsOfCRMs(t *testing.T) {
+	for _, id := range []string{"7", "70001", "0055g00000AbCdEAAV", "6f1e7c2a-3b4d-4e5f-8a9b-0c1d2e3f4a5b"} {
+		if c := loadGood(t, env("DEFAULT_OWNER", id)); c.DefaultOwner != id {
+			t.Errorf("got %q, want %q", c.DefaultOwner, id)
+		}
+	}
+}
+
 func TestLoad_OnlyLimitsProblems(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("CRMSYNC_LISTEN_ADDR", "nowhere")

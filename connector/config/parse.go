@@ -59,7 +59,7 @@ func (l *loader) parse() {
 	c.Mapping.TimeZone = l.timeZone(&in.TimeZone)
 	c.Mapping.DurationUnit = choose(l, &in.DurationUnit, map[string]time.Duration{
 		"seconds": time.Second, "milliseconds": time.Millisecond, "minutes": time.Minute})
-	c.DefaultOwner = in.DefaultOwner.text
+	c.DefaultOwner = l.ownerID(&in.DefaultOwner)
 	c.GiveUpAfter = l.duration(&in.GiveUpAfter, 1, maxDuration)
 	c.UserDeleted = choose(l, &in.UserDeleted, deletePolicies)
 	c.OrgDeleted = choose(l, &in.OrgDeleted, deletePolicies)
@@ -311,6 +311,18 @@ func (l *loader) rootCAs(v *value) *x509.CertPool {
 		l.problem(v.name(), CodeUnreadableFile, "names a file without a certificate in PEM form", "it must hold lines such as -----BEGIN CERTIFICATE-----")
 	}
 	return pool
+}
+
+// ownerID matches what CRMs call their users: a number, a number with letters
+// behind it, or a UUID. No secret looks like that.
+var ownerID = regexp.MustCompile(`^([0-9][0-9A-Za-z]{0,17}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$`)
+
+func (l *loader) ownerID(v *value) string {
+	if v.text != "" && !ownerID.MatchString(v.text) {
+		l.problem(v.name(), CodeBadValue, "must be the id of a user of the CRM, such as 70001, not a name or an address", "copy the id from the CRM")
+		return ""
+	}
+	return v.text
 }
 
 func (l *loader) timeZone(v *value) *time.Location {

@@ -89,6 +89,8 @@ var mistakes = []struct {
 	{"base URL with a password", env("HUBSPOT_BASE_URL", "https://u:"+marker+"@h"), "HUBSPOT_BASE_URL", config.CodeBadValue, "without user"},
 	{"base URL with a password and without encryption", env("HUBSPOT_BASE_URL", "http://u:"+marker+"@h"), "HUBSPOT_BASE_URL", config.CodeBadValue, "without user"},
 	{"base URL with a query", env("HUBSPOT_BASE_URL", "https://h/?hapikey="+marker), "HUBSPOT_BASE_URL", config.CodeBadValue, "query"},
+	{"default owner is an address", env("DEFAULT_OWNER", marker+"@sales.example"), "DEFAULT_OWNER", config.CodeBadValue, "the id of a user"},
+	{"default owner is a secret", env("DEFAULT_OWNER", "pat-na1-"+marker), "DEFAULT_OWNER", config.CodeBadValue, "the id of a user"},
 	{"what the adapter refuses", env("HUBSPOT_ID_FIELD", "id"), "HUBSPOT_ID_FIELD", config.CodeBadValue, "a field of your own"},
 	{"mapping is not JSON", env("MAP_CONTACT", "{"+marker), "MAP_CONTACT", config.CodeBadValue, "not valid JSON near line 1, column 2"},
 	{"mapping is a list", env("MAP_CONTACT", `["`+marker+`"]`), "MAP_CONTACT", config.CodeBadValue, "like {"},
