@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -87,10 +88,14 @@ func checkValues(t *testing.T, r Record) {
 	}
 }
 
+// memberPath finds the names of members in our messages.
+var memberPath = regexp.MustCompile(`payload\.[\w.\[\]]+`)
+
 // checkSilence fails when a text quotes a value of the event. Short values and
 // words of our own messages are no proof.
 func checkSilence(t *testing.T, body []byte, text string) {
 	t.Helper()
+	text = memberPath.ReplaceAllString(text, "")
 	var v any
 	if text == "" || json.Unmarshal(body, &v) != nil {
 		return
