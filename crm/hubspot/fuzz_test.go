@@ -14,11 +14,14 @@ import (
 // everyOperation asks for all that a client can do, apart from Upsert. Each
 // returns how many answers are missing or too many.
 var everyOperation = map[string]func(context.Context, *Client) (int, error){
-	"ping":     func(ctx context.Context, c *Client) (int, error) { return 0, c.Ping(ctx) },
-	"account":  func(ctx context.Context, c *Client) (int, error) { _, err := c.Account(ctx); return 0, err },
-	"describe": func(ctx context.Context, c *Client) (int, error) { _, err := c.Describe(ctx, crm.Contact); return 0, err },
-	"may":      func(ctx context.Context, c *Client) (int, error) { return 0, c.CheckWrite(ctx, crm.Contact) },
-	"owners":   func(ctx context.Context, c *Client) (int, error) { _, err := c.Owners(ctx); return 0, err },
+	"ping":    func(ctx context.Context, c *Client) (int, error) { return 0, c.Ping(ctx) },
+	"account": func(ctx context.Context, c *Client) (int, error) { _, err := c.Account(ctx); return 0, err },
+	"describe": func(ctx context.Context, c *Client) (int, error) {
+		_, err := c.Describe(ctx, crm.Contact)
+		return 0, err
+	},
+	"may":    func(ctx context.Context, c *Client) (int, error) { return 0, c.CheckWrite(ctx, crm.Contact) },
+	"owners": func(ctx context.Context, c *Client) (int, error) { _, err := c.Owners(ctx); return 0, err },
 	"preview": func(ctx context.Context, c *Client) (int, error) {
 		out, err := c.Preview(ctx, crm.Contact, []crm.Record{jonas("k0"), jonas("k1")})
 		return len(out) - 2, err
