@@ -56,8 +56,9 @@ type RecordPreview struct {
 // FieldChange is what would happen to one field.
 type FieldChange struct {
 	crm.Change        // its FullLength also tells of a value that the mapping cuts
-	Owner      string `json:"owner"` // address of the owner that New stands for
-	// DefaultOwner says that New is the owner of whoever has none.
+	Owner      string `json:"owner"` // address for which New was looked up; "" of a field without owner()
+	// DefaultOwner says that nobody has that address: New is the owner of whoever
+	// has none.
 	DefaultOwner bool `json:"default_owner"`
 	// Kept is the policy by which the CRM's value stays as it is, and New is not
 	// written; "" of a field that changes.
@@ -212,7 +213,9 @@ func (r *rehearsals) events(round *round, batch state.Batch) []EventPreview {
 		}
 		cut := round.mapper.Cut(ev.decoded, r.d.Owners())
 		for _, rec := range ev.ordered() {
-			out[i].Records = append(out[i].Records, r.record(round, rec, cut))
+			p := r.record(round, rec, cut)
+			nameOwners(&p, ev.mapped.Lookups)
+			out[i].Records = append(out[i].Records, p)
 		}
 	}
 	return out
@@ -238,13 +241,11 @@ func (r *rehearsals) record(round *round, rec *state.Record, cut map[mapping.Lan
 	}
 	for _, c := range done.changes {
 		c.FullLength = max(c.FullLength, cut[mapping.Lane{Object: crm.Object(rec.Object), Key: rec.Key}][c.Field])
-		p.Changes = append(p.Changes, r.fieldChange(rec.Object, c))
+		p.Changes = append(p.Changes, FieldChange{Change: c})
 	}
 	for _, c := range round.kept[rec.Lane()] {
 		policy := round.mapper.Policies(crm.Object(rec.Object))[c.Field]
-		change := r.fieldChange(rec.Object, c)
-		change.Kept = policy
-		p.Changes = append(p.Changes, change)
+		p.Changes = append(p.Changes, FieldChange{Change: c, Kept: policy})
 	}
 	slices.SortFunc(p.Changes, func(a, b FieldChange) int { return strings.Compare(a.Field, b.Field) })
 	p.Links = append(p.Links, done.links...)
@@ -256,22 +257,17 @@ func (r *rehearsals) record(round *round, rec *state.Record, cut map[mapping.Lan
 	return p
 }
 
-// fieldChange tells whom a change would make the owner.
-func (r *rehearsals) fieldChange(object string, c crm.Change) FieldChange {
-	f := FieldChange{Change: c}
-	if c.New == "" || !r.d.mapper.OwnerField(crm.Object(object), c.Field) {
-		return f
-	}
-	for email, id := range r.d.Owners() {
-		switch {
-		case id != c.New:
-		case email == "":
-			f.DefaultOwner = true
-		default:
-			f.Owner = email
+// nameOwners tells for which address the owners of a record were looked up.
+func nameOwners(p *RecordPreview, lookups []mapping.Lookup) {
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		for _, l := range lookups {
+			here := string(l.Object) == p.Object && l.Key == p.Key && l.Field == c.Field
+			if here && l.ID != "" && l.ID == c.New {
+				c.Owner, c.DefaultOwner = l.Email, l.Default
+			}
 		}
 	}
-	return f
 }
 
 // others are the records that would change though no event of the round is

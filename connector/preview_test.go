@@ -283,6 +283,20 @@ func TestPreview_ShowsValuesLinksAndWhatIsOdd(t *testing.T) {
 	}
 }
 
+// Nobody has to guess why a record goes to the owner of whoever has none, also
+// when that owner has an address of their own.
+func TestPreview_TellsForWhichAddressAnOwnerWasLookedUp(t *testing.T) {
+	for email, byDefault := range map[string]bool{"nobody@sales.example": true, "jonas@sales.example": false} {
+		w := newWorld(t, func(o *DispatcherOptions) { o.DefaultOwner = "own-1" })
+		w.accept(strings.ReplaceAll(callEvent("e1", "c1", "u1", 1, "Call"), "u1@sales.example", email))
+		changes := w.previewed().Events[0].Records[1].Changes
+		i := slices.IndexFunc(changes, func(c FieldChange) bool { return c.Field == "owner" })
+		if i < 0 || changes[i].New != "own-1" || changes[i].Owner != email || changes[i].DefaultOwner != byDefault {
+			t.Errorf("%s: %+v", email, changes)
+		}
+	}
+}
+
 // The address of a deleted user moves to the living one: both records change.
 func TestPreview_ShowsWhoGivesAnAddressUp(t *testing.T) {
 	w := newWorld(t, nil)
