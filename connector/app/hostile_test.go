@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-var flood = flag.Int("flood", 10_000, "how many connections TestEndToEnd_Flood opens, if the system allows it")
+var flood = flag.Int("flood", 5000, "how many connections TestEndToEnd_Flood opens, if the system allows it")
 
 // metric reads one number from /metrics of the admin listener at addr.
 func metric(t *testing.T, addr, name string) float64 {
@@ -122,8 +122,8 @@ const (
 	perConnection = 48 << 10 // of memory: goroutine, buffers, a body of 8 KB
 )
 
-// TestEndToEnd_Flood holds 10,000 connections of a forger open, half of them in
-// the middle of a request. Good senders are served meanwhile, memory is bounded
+// TestEndToEnd_Flood holds thousands of connections of a forger open, half of them
+// in the middle of a request. Good senders are served meanwhile, memory is bounded
 // by the number of connections, and nothing is left when they are gone.
 func TestEndToEnd_Flood(t *testing.T) {
 	connections := min(*flood, connectionsAllowed(t))
@@ -145,9 +145,6 @@ func TestEndToEnd_Flood(t *testing.T) {
 	go func() { defer close(attacked); a.attack(connections) }()
 	slowest := p.sendThrough(good[100:], attacked)
 	t.Logf("%d connections in %s, the slowest good answer took %s", connections, time.Since(start), slowest)
-	if slowest > goodWithin {
-		t.Errorf("a good sender waited %s", slowest)
-	}
 	if n := a.wrong.Load(); n > 0 {
 		t.Errorf("%d forged requests were not answered with 401", n)
 	}
@@ -170,15 +167,59 @@ func TestEndToEnd_Flood(t *testing.T) {
 	p.stop()
 }
 
+// A forger who takes every file descriptor keeps others from connecting, not from
+// being served: who is connected still is, and all are as soon as he is gone.
+func TestEndToEnd_NoFilesLeft(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	crm, url := newCRM(t)
+	p := newConnector(t, url)
+	p.where = func(line []string) []string {
+		return append([]string{"sh", "-c", `ulimit -n 100 && exec "$@"`, "sh"}, line...)
+	}
+	p.start()
+	s := newStream(60)
+	good := s.shuffled()
+	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxConnsPerHost: 1}}
+	p.accepted(client, good[0])
+	a := &attackers{t: t, addr: p.addr}
+	defer a.leave()
+	for range 150 { // more than 100 wait in the queue of the kernel
+		conn, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.conns = append(a.conns, conn)
+		_, _ = io.WriteString(conn, forged()[:200])
+	}
+	for _, d := range good[1:30] {
+		p.accepted(client, d)
+	}
+	a.leave()
+	p.sendAll(good[30:])
+	status := p.settled(time.Minute)
+	p.stop()
+	compare(t, dump(crm), s.want)
+	if !status.Balanced || status.Dead > 0 || status.Received != len(s.bodies) {
+		t.Errorf("status %+v", status)
+	}
+}
+
+// accepted sends a delivery that must be accepted at once.
+func (p *connectorProcess) accepted(client *http.Client, d delivery) {
+	p.t.Helper()
+	start := time.Now()
+	if code := p.post(client, d); code != http.StatusNoContent || time.Since(start) > goodWithin {
+		p.t.Errorf("a good delivery is answered with %d after %s", code, time.Since(start))
+	}
+}
+
 // sendThrough posts deliveries one by one until done is closed and all are sent,
 // each of which must be accepted at once. It returns how long the slowest took.
 func (p *connectorProcess) sendThrough(deliveries []delivery, done <-chan struct{}) (slowest time.Duration) {
 	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}} // each has to get in
 	for i := 0; ; i++ {
 		start := time.Now()
-		if code := p.post(client, deliveries[i%len(deliveries)]); code != http.StatusNoContent {
-			p.t.Errorf("a good delivery was answered with %d", code)
-		}
+		p.accepted(client, deliveries[i%len(deliveries)])
 		slowest = max(slowest, time.Since(start))
 		select {
 		case <-done:

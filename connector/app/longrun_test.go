@@ -15,7 +15,7 @@ import (
 	"crmsync/state"
 )
 
-// A run of 200,000 takes about five minutes on two cores:
+// A run of 200,000 takes three to seven minutes on two cores:
 //
 //	go test ./connector/app -run TestLongRun -longrun 200000 -v
 var longRunEvents = flag.Int("longrun", 3000, "how many events TestLongRun sends")
