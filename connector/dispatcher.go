@@ -83,6 +83,7 @@ type Dispatcher struct {
 	settleTime  time.Duration
 
 	defaultOwner string
+	fingerprints map[string][]byte // see Fingerprints
 
 	gate    *gate
 	owners  *ownerTable
@@ -115,6 +116,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		giveUpAfter:  orDefault(o.GiveUpAfter, 24*time.Hour),
 		settleTime:   orDefault(o.SettleTime, 2*time.Minute),
 		defaultOwner: o.DefaultOwner,
+		fingerprints: Fingerprints(o),
 		gate:         newGate(),
 		streaks:      map[crm.Object]streak{},
 		looked:       map[crm.Object]time.Time{},

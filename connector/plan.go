@@ -199,6 +199,9 @@ func (r *round) finish(j *job) {
 			r.stale(loser, j.ev.ID)
 		}
 	}
+	if settled := rec.Status == state.Applied || rec.Status == state.Unchanged; settled && !link.Gone {
+		link.Mapping = r.fingerprints[link.Object]
+	}
 	changed := link.Deleted != j.link.Deleted || link.Gone != j.link.Gone || !bytes.Equal(link.Hash, j.link.Hash)
 	if changed && link.Object == string(crm.Contact) {
 		r.released = append(r.released, j.lane.Lane)

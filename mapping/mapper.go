@@ -21,6 +21,7 @@ type Mapper struct {
 	objects map[crm.Object]*object
 	filters map[Kind]*program
 	unit    time.Duration
+	zone    *time.Location
 }
 
 // object is what is mapped of one object.
@@ -40,7 +41,7 @@ type field struct {
 func New(c Config) (*Mapper, error) {
 	unit := cmp.Or(c.DurationUnit, time.Second)
 	zone := cmp.Or(c.TimeZone, time.UTC)
-	m := &Mapper{objects: map[crm.Object]*object{}, filters: map[Kind]*program{}, unit: unit}
+	m := &Mapper{objects: map[crm.Object]*object{}, filters: map[Kind]*program{}, unit: unit, zone: zone}
 	compiler := newCompiler(functions{unit: unit, zone: zone})
 	var failures Errors
 	for _, o := range []crm.Object{crm.Contact, crm.Activity, crm.Company} {
@@ -73,6 +74,12 @@ func New(c Config) (*Mapper, error) {
 	}
 	return m, nil
 }
+
+// DurationUnit returns the unit of call.stats.duration.
+func (m *Mapper) DurationUnit() time.Duration { return m.unit }
+
+// TimeZone returns the zone of dates without time.
+func (m *Mapper) TimeZone() *time.Location { return m.zone }
 
 // Off reports whether the object is switched off.
 func (m *Mapper) Off(o crm.Object) bool { return m.objects[o] == nil }
