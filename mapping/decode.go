@@ -1,10 +1,8 @@
 package mapping
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"net/mail"
 	"strconv"
@@ -77,16 +75,14 @@ func badTimestamp(text string, e Envelope, received time.Time) string {
 // parseBody decodes a body into maps, slices, strings, bools and json.Number.
 // A detail that is not empty says why that was not possible.
 func parseBody(body []byte) (tree map[string]any, detail string) {
-	if tooDeep(body) {
+	s := scanner{b: body}
+	v := s.tree()
+	switch {
+	case s.depth > maxDepth:
 		return nil, "the body is nested more than " + strconv.Itoa(maxDepth) + " levels deep"
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	var v any
-	if dec.Decode(&v) != nil {
+	case s.wrong:
 		return nil, "the body is not valid JSON"
-	}
-	if _, err := dec.Token(); err != io.EOF {
+	case !s.ended():
 		return nil, "the body holds more than one JSON value"
 	}
 	const batch = "the body is a batch: send events one by one, not through a FIFO endpoint"
@@ -103,27 +99,6 @@ func parseBody(body []byte) (tree map[string]any, detail string) {
 		return nil, batch
 	}
 	return nil, "the body has no type: it is not an event"
-}
-
-// tooDeep counts brackets outside of strings, before anything is built.
-func tooDeep(body []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
 }
 
 // partsOf gathers from a decoded body what Peek scans for.

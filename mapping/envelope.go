@@ -114,12 +114,12 @@ const zoneless = "2006-01-02T15:04:05"
 
 // parseTime reads both forms of a time, as UTC.
 func parseTime(s string) (time.Time, bool) {
-	for _, layout := range [...]string{time.RFC3339, zoneless} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), true
-		}
+	layout := zoneless
+	if strings.ContainsAny(s[min(len(zoneless), len(s)):], "Z+-") {
+		layout = time.RFC3339
 	}
-	return time.Time{}, false
+	t, err := time.Parse(layout, s)
+	return t.UTC(), err == nil
 }
 
 // The years whose times int64 nanoseconds hold from beginning to end.

@@ -13,7 +13,8 @@ import (
 // is left nil and named in a warning.
 type filler struct {
 	warnings []string
-	more     int // warnings beyond maxWarnings
+	more     int                       // warnings beyond maxWarnings
+	names    map[reflect.Type][]string // by struct: what jsonNames found
 }
 
 // warn notes that the member at path cannot be used. Neither may come from the
@@ -110,13 +111,28 @@ func (f *filler) nested(dst reflect.Value, v any, path string) {
 
 // members fills the fields of a struct by the names of their json tags.
 func (f *filler) members(dst reflect.Value, m map[string]any, path string) {
-	t := dst.Type()
-	for i := range t.NumField() {
-		name := t.Field(i).Tag.Get("json")
+	for i, name := range f.jsonNames(dst.Type()) {
 		if v, ok := m[name]; ok {
 			f.assign(dst.Field(i), v, path+"."+name)
 		}
 	}
+}
+
+// jsonNames returns the json tags of the fields of a struct. To read one takes
+// longer than to fill its field, and a transcript has many turns.
+func (f *filler) jsonNames(t reflect.Type) []string {
+	if names, ok := f.names[t]; ok {
+		return names
+	}
+	names := make([]string, t.NumField())
+	for i := range names {
+		names[i] = t.Field(i).Tag.Get("json")
+	}
+	if f.names == nil {
+		f.names = map[reflect.Type][]string{}
+	}
+	f.names[t] = names
+	return names
 }
 
 // strings reads an array of strings leniently: one string stands for an array

@@ -20,13 +20,14 @@ func Peek(body []byte) Envelope {
 	return p.envelope()
 }
 
-// scanner walks JSON once, without building values, so that a long transcript
-// costs no memory and little time. It takes what encoding/json takes, unless it
-// is nested too deep, and like it lets the last of equal names win.
+// scanner walks JSON once, and builds only what it is asked for, so that at the
+// door a long transcript costs no memory and little time. It takes what
+// encoding/json takes, unless it is nested too deep, and like it lets the last
+// of equal names win.
 type scanner struct {
 	b     []byte
 	i     int // len(b) once something is wrong
-	depth int
+	depth int // above maxDepth when that is what is wrong
 	wrong bool
 }
 
@@ -38,6 +39,37 @@ func (s *scanner) ended() bool {
 
 // fail ends the walk: there is nothing more to be seen.
 func (s *scanner) fail() { s.wrong, s.i = true, len(s.b) }
+
+// tree consumes one value and returns it as encoding/json does with UseNumber.
+func (s *scanner) tree() any {
+	switch s.peek() {
+	case '"':
+		return s.text()
+	case '{':
+		object := map[string]any{}
+		s.members(func(name string) { object[name] = s.tree() })
+		return object
+	case '[':
+		list := []any{}
+		s.entries(']', func() { list = append(list, s.tree()) })
+		return list
+	case 't':
+		s.skipWord("true")
+		return true
+	case 'f':
+		s.skipWord("false")
+		return false
+	case 'n':
+		s.skipWord("null")
+		return nil
+	}
+	start := s.i
+	s.skipNumber()
+	if s.wrong {
+		return nil
+	}
+	return json.Number(s.b[start:s.i])
+}
 
 // parts reads the envelope.
 func (s *scanner) parts() parts {

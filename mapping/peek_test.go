@@ -1,7 +1,9 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -76,11 +78,46 @@ func TestScanner_grammar(t *testing.T) {
 
 func checkGrammar(t *testing.T, text []byte) {
 	t.Helper()
+	want := json.Valid(text) && !tooDeep(text)
 	s := scanner{b: text}
-	s.parts()
-	if got, want := s.ended(), json.Valid(text) && !tooDeep(text); got != want {
-		t.Errorf("%q: taken %t, want %t", text, got, want)
+	if s.parts(); s.ended() != want {
+		t.Errorf("%q: taken %t, want %t", text, !want, want)
 	}
+	s = scanner{b: text}
+	tree := s.tree()
+	if s.ended() != want {
+		t.Errorf("%q: built %t, want %t", text, !want, want)
+	}
+	if !want {
+		return
+	}
+	var decoded any
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&decoded); err != nil || !reflect.DeepEqual(tree, decoded) {
+		t.Errorf("%q: built %#v, want %#v, %v", text, tree, decoded, err)
+	}
+}
+
+// tooDeep counts brackets outside of strings, before anything is built.
+func tooDeep(body []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // checkAgreement fails when Peek and Decode read different things from a body.
