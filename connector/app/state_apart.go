@@ -14,9 +14,9 @@ import (
 	"crmsync/state/bolt"
 )
 
-// A stopped state file is verified in a process of its own: a disk that fails
-// under a mapped file is a fault that no Go program survives, and what a
-// damaged file asks for must not take the memory of the machine.
+// A stopped state file is verified in a process of its own: what a damaged file
+// asks for must not take the memory of the machine, and whatever ends that
+// process is a finding.
 const (
 	verifyBase   = 2 * time.Minute // for any file
 	verifyPerMiB = time.Second     // and for its size: a slow disk reads 20 times faster
