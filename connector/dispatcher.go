@@ -247,6 +247,11 @@ func (d *Dispatcher) step(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("claim: %w", err)
 	}
+	if d.gate.probing("") {
+		if err := d.keepProbe(ctx, &claim); err != nil {
+			return 0, err
+		}
+	}
 	if len(claim.Events) > 0 {
 		if err := d.round(ctx, claim); err != nil {
 			return 0, err
@@ -275,13 +280,8 @@ func untilNext(times ...time.Time) time.Duration {
 	return wait
 }
 
-// claimSize is one event while the account is being probed.
-func (d *Dispatcher) claimSize() int {
-	if d.gate.probing("") {
-		return 1
-	}
-	return claimBatches * d.batchSize()
-}
+// claimSize is how many events a claim may hold.
+func (d *Dispatcher) claimSize() int { return claimBatches * d.batchSize() }
 
 func (d *Dispatcher) batchSize() int {
 	most := max(d.client.Properties().MaxBatch, 1)

@@ -123,7 +123,11 @@ func (y *dryRun) look(ctx context.Context) error {
 func (y *dryRun) next(ctx context.Context) ([]state.Event, error) {
 	var events []state.Event
 	size := 0
-	for _, id := range y.queue[:min(len(y.queue), y.d.claimSize())] {
+	most := y.d.claimSize()
+	if y.d.gate.probing("") {
+		most = 1
+	}
+	for _, id := range y.queue[:min(len(y.queue), most)] {
 		ev, err := y.d.store.Event(ctx, id)
 		if err != nil {
 			return nil, err

@@ -1,9 +1,13 @@
 package connector
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"crmsync/crm"
+	"crmsync/state"
 )
 
 // retryMax is the longest wait of an event that fails while others arrive.
@@ -69,4 +73,32 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// keepProbe leaves one event in a claim, to see whether the CRM works, and gives
+// the others back. It is one that has not failed yet, else the one that failed
+// first: bad records are the oldest before long, and must not be all that is
+// tried.
+func (d *Dispatcher) keepProbe(ctx context.Context, claim *state.Claim) error {
+	if len(claim.Events) < 2 {
+		return nil
+	}
+	lastFailure := func(ev state.Event) (at time.Time) {
+		if t := d.troubles[ev.Seq]; t != nil {
+			at = t.last
+		}
+		return at
+	}
+	probe := slices.MinFunc(claim.Events, func(a, b state.Event) int { return lastFailure(a).Compare(lastFailure(b)) })
+	var others []uint64
+	for _, ev := range claim.Events {
+		if ev.Seq != probe.Seq {
+			others = append(others, ev.Seq)
+		}
+	}
+	claim.Events = []state.Event{probe}
+	if err := d.store.Release(ctx, others...); err != nil {
+		return fmt.Errorf("give back what is not tried now: %w", err)
+	}
+	return nil
 }
