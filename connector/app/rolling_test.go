@@ -17,7 +17,7 @@ func (p *connectorProcess) successor(addr string) *connectorProcess {
 	return next
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
