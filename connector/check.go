@@ -25,6 +25,7 @@ const (
 	CodeRequiredEmpty = "required_empty"    // likewise, and the expression may give nothing
 	CodeWrongType     = "wrong_type"        // the field takes values of another kind
 	CodeNotAnOption   = "not_an_option"     // the field takes what is in its list
+	CodeWrongUnit     = "wrong_unit"        // such as seconds where milliseconds are meant
 	CodeTooLong       = "too_long"          // the field holds less
 	CodeNotUnique     = "not_unique"        // the same value for records that must differ
 	CodeLiteralQuotes = "literal_quotes"    // quotation marks became part of a text
@@ -128,7 +129,7 @@ func (c Check) idField(schema *crm.Schema) []Finding {
 		f.Remedy = remedySetup
 	case field.ReadOnly:
 		f.Message = where + " cannot be written, and records are to be recognised by it"
-	case field.Kind != crm.FieldText && field.Kind != crm.FieldUnknown:
+	case field.Kind != crm.FieldText:
 		f.Message = fmt.Sprintf("%s cannot hold every id: its type is %s, not plain text", where, field.Type)
 	case !field.Unique:
 		f.Message = where + " is not unique: records would be doubled"

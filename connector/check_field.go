@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"crmsync/crm"
 	"crmsync/mapping"
@@ -24,7 +25,7 @@ type subject struct {
 // is often its consequence.
 func (s subject) judge() []Finding {
 	for _, look := range []func() *Finding{
-		s.existence, s.quotes, s.need, s.constants, s.outcomes, s.failures, s.effect,
+		s.existence, s.quotes, s.need, s.constants, s.outcomes, s.unit, s.failures, s.effect,
 	} {
 		if f := look(); f != nil {
 			return []Finding{*f}
@@ -148,7 +149,7 @@ func (s subject) needOfAny() *Finding {
 			return s.finding(SeverityWarning, CodeRequiredEmpty,
 				fmt.Sprintf("for %s nothing is written to %s, and the CRM refuses new %s that have none of them",
 					o.Name, strings.Join(s.schema.AnyOf, ", "), s.schema.Name),
-				`say what to write then, behind ??, such as lastName(user.name, user.email) ?? "(unknown)"`)
+				`say what to write then, behind ??, such as … ?? "(unknown)"`)
 		}
 	}
 	return nil
@@ -171,7 +172,7 @@ func (s subject) constants() *Finding {
 			return f
 		}
 		if r := refuses(s.field, v); r != nil {
-			return s.finding(SeverityError, r.code, "a value that is written out in the expression "+r.why+s.where(), s.remedy(r, v))
+			return s.finding(SeverityError, r.code, fmt.Sprintf("%s %s, but what is written out in the expression is %s", s.where(), r.takes, r.got), s.remedy(r, v))
 		}
 	}
 	return nil
@@ -187,7 +188,7 @@ func (s subject) strangeOwner(v any) *Finding {
 		return nil
 	}
 	return s.finding(SeverityError, CodeUnknownOwner,
-		"a value that is written out in the expression is not the id of an active owner, which goes into "+s.where(),
+		s.where()+" takes the id of an active owner, but what is written out in the expression is another",
 		"write owner(user.email), or the id of an owner who is a person")
 }
 
@@ -205,9 +206,36 @@ func (s subject) outcomes() *Finding {
 		if _, isText := o.Value.(string); isText && r.code == CodeNotAnOption {
 			severity = SeverityWarning // real events may say what the list holds
 		}
-		return s.finding(severity, r.code, "what the expression gives, for example for "+o.Name+", "+r.why+s.where(), s.remedy(r, nil))
+		return s.finding(severity, r.code,
+			fmt.Sprintf("%s %s, but for %s the expression gives %s", s.where(), r.takes, o.Name, r.got), s.remedy(r, nil))
 	}
 	return nil
+}
+
+// unitNames are the units in which CRMs count the length of a call.
+var unitNames = map[time.Duration]string{time.Millisecond: "milliseconds", time.Second: "seconds", time.Minute: "minutes"}
+
+// unit looks whether the length of a call is given in the unit of the field.
+func (s subject) unit() *Finding {
+	if s.field.Unit == 0 || s.object != crm.Activity {
+		return nil
+	}
+	length := s.Mapper.SampleDuration()
+	var n float64
+	switch v := s.trial.Outcomes[0].Value.(type) {
+	case int64:
+		n = float64(v)
+	case float64:
+		n = v
+	default:
+		return nil
+	}
+	if ratio := n * float64(s.field.Unit) / float64(length); ratio > 0.5 && ratio < 2 {
+		return nil
+	}
+	return s.finding(SeverityWarning, CodeWrongUnit,
+		fmt.Sprintf("%s takes %s, but for %s the expression gives %g", s.where(), unitNames[s.field.Unit], s.trial.Outcomes[0].Name, n),
+		"write durationMillis(call) for milliseconds, durationSeconds(call) for seconds")
 }
 
 func (s subject) isConstant(v any) bool {

@@ -12,10 +12,12 @@ import (
 	"crmsync/crm"
 )
 
-// mismatch is why a field would not take a value.
+// mismatch is why a field would not take a value, to be read as "the field
+// <takes>, but the expression gives <got>".
 type mismatch struct {
 	code   string
-	why    string // between the value and the field
+	takes  string
+	got    string
 	remedy string
 }
 
@@ -32,30 +34,46 @@ func refuses(f crm.Field, v any) *mismatch {
 		return refusesText(f, v)
 	case crm.FieldEmail:
 		if a, err := mail.ParseAddress(text[0]); err != nil || a.Address != text[0] || len(text) > 1 {
-			return wrongType("is not the e-mail address that goes into ", "write user.email")
+			return wrongType("takes an e-mail address", v, "write user.email")
 		}
 	case crm.FieldNumber:
 		if !isNumber(v) {
-			return wrongType("is not the number that goes into ",
-				"give a number, such as averageScore(call) or user.streak; int(…) and float(…) read one from a text")
+			return wrongType("takes a number", v, "give a number, such as averageScore(call) or user.streak; int(…) and float(…) read one from a text")
 		}
 	case crm.FieldBool:
 		if text[0] != "true" && text[0] != "false" {
-			return wrongType("is not the true or false that goes into ", `write a condition, such as deleted or user.status == "active"`)
+			return wrongType("takes true or false", v, `write a condition, such as deleted or user.status == "active"`)
 		}
 	case crm.FieldDate, crm.FieldDateTime:
 		return refusesTime(f, v)
 	case crm.FieldEnum, crm.FieldMulti:
-		return refusesOption(f, text)
+		return refusesOption(f, v)
 	case crm.FieldOwner:
 		if !isOwnerID(v) {
-			return wrongType("is not the id of an owner, which goes into ", "write owner(user.email), which finds it")
+			return wrongType("takes the id of an owner", v, "write owner(user.email), which finds it")
 		}
 	}
 	return nil
 }
 
-func wrongType(why, remedy string) *mismatch { return &mismatch{CodeWrongType, why, remedy} }
+func wrongType(takes string, v any, remedy string) *mismatch {
+	return &mismatch{CodeWrongType, takes, nameOf(v), remedy}
+}
+
+// nameOf says what a value is without showing it.
+func nameOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "a text that is none"
+	case bool:
+		return "true or false"
+	case time.Time:
+		return "a time"
+	case []string:
+		return "a list"
+	}
+	return "a number"
+}
 
 // wireTexts shows a value as the texts that a CRM would be sent, one at least.
 func wireTexts(v any) []string {
@@ -73,7 +91,7 @@ func wireTexts(v any) []string {
 
 func refusesText(f crm.Field, v any) *mismatch {
 	if _, isList := v.([]string); isList {
-		return wrongType("is a list, of which a text has to be made for ", `write join(…, ", ")`)
+		return wrongType("takes a text", v, `make a text of the list: join(…, ", ")`)
 	}
 	n := len(utf16.Encode([]rune(wireTexts(v)[0])))
 	if f.MaxLength == 0 || n <= f.MaxLength {
@@ -81,7 +99,7 @@ func refusesText(f crm.Field, v any) *mismatch {
 	}
 	limit := strconv.Itoa(f.MaxLength)
 	return &mismatch{
-		CodeTooLong, fmt.Sprintf("has %d characters, which is more than the %s of ", n, limit),
+		CodeTooLong, "holds " + limit + " characters", strconv.Itoa(n) + ", of which the last would be cut off",
 		"give it a limit: transcriptHTML(call, " + limit + "), scorecardHTML(call, " + limit + ") or truncate(…, " + limit + ")",
 	}
 }
@@ -108,16 +126,18 @@ func isOwnerID(v any) bool {
 }
 
 func refusesTime(f crm.Field, v any) *mismatch {
+	takes, remedy := "takes a time", "give a time, such as call.createdAt or event.timestamp"
+	if f.Kind == crm.FieldDate {
+		takes, remedy = "takes a day", "write isoDate(…), such as isoDate(call.createdAt)"
+	}
 	at, ok := timeOf(v)
 	switch {
-	case !ok && f.Kind == crm.FieldDate:
-		return wrongType("is not the day that goes into ", "write isoDate(…), such as isoDate(call.createdAt)")
 	case !ok:
-		return wrongType("is not the time that goes into ", "give a time, such as call.createdAt or event.timestamp")
+		return wrongType(takes, v, remedy)
 	case at.Before(earliest):
-		return wrongType("is a time before 1990, as of seconds that are taken for milliseconds, in ", "give the time itself, such as call.createdAt, or unixMillis(…)")
+		return &mismatch{CodeWrongType, takes + " or milliseconds", "a number that stands for a time before 1990, such as seconds", remedy + ", or unixMillis(…) of it"}
 	case f.Kind == crm.FieldDate && !at.Equal(at.Truncate(24*time.Hour)):
-		return wrongType("has a time of day, which is not for ", "write isoDate(…), such as isoDate(call.createdAt)")
+		return &mismatch{CodeWrongType, takes, "a time of the day as well", remedy}
 	}
 	return nil
 }
@@ -141,19 +161,20 @@ func timeOf(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-func refusesOption(f crm.Field, chosen []string) *mismatch {
+func refusesOption(f crm.Field, v any) *mismatch {
+	chosen := wireTexts(v)
 	if len(f.Options) == 0 {
 		return nil // they are not known
 	}
 	if f.Kind == crm.FieldEnum && len(chosen) > 1 {
-		return wrongType("is a list, and one value goes into ", "choose one, such as the first: …[0]")
+		return wrongType("takes one value of its list", v, "choose one, such as the first: …[0]")
 	}
 	if f.Kind == crm.FieldMulti {
 		chosen = strings.Split(strings.Join(chosen, ";"), ";")
 	}
 	for _, one := range chosen {
 		if one != "" && !slices.Contains(f.Options, one) {
-			return &mismatch{code: CodeNotAnOption, why: "is not in the list of "}
+			return &mismatch{code: CodeNotAnOption, takes: "takes what is in its list", got: "a value that is not in it"}
 		}
 	}
 	return nil

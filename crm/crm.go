@@ -244,11 +244,12 @@ type Field struct {
 	Label     string
 	Type      string // the CRM's own word
 	Kind      FieldKind
-	ReadOnly  bool     // the API refuses to write it
-	Unique    bool     // the CRM keeps its values unique
-	Required  bool     // no record can be created without it
-	MaxLength int      // in UTF-16 units, the strictest of the ways to count; 0 when unknown
-	Options   []string // allowed values; empty when they are not known
+	ReadOnly  bool          // the API refuses to write it
+	Unique    bool          // the CRM keeps its values unique
+	Required  bool          // no record can be created without it
+	MaxLength int           // in UTF-16 units, the strictest of the ways to count; 0 when unknown
+	Unit      time.Duration // of a number that is a length of time; 0 for others
+	Options   []string      // allowed values; empty when they are not known
 }
 
 // Schema is what the CRM says about one object.

@@ -59,6 +59,12 @@ func (m *Mapper) Trials(o crm.Object) map[string]Trial {
 	return trials
 }
 
+// SampleDuration is how long the call lasts that is the first sample of
+// activities.
+func (m *Mapper) SampleDuration() time.Duration {
+	return time.Duration(*sampleCall().Call.Stats.Duration * float64(m.unit))
+}
+
 // Marks reports whether the record of something that was deleted differs from
 // the one that was there before.
 func (m *Mapper) Marks(o crm.Object) bool {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -54,6 +55,7 @@ func (c *checkCommand) Run(s *session) error {
 			return err
 		}
 	}
+	slices.SortStableFunc(e.found, func(a, b finding) int { return cmp.Compare(a.Severity, b.Severity) }) // errors first
 	if err := printFindings(s.stdout, e.found, c.JSON); err != nil {
 		return err
 	}

@@ -105,6 +105,7 @@ var mistakes = []mistake{
 	{`CRMSYNC_DEFAULT_OWNER=99`, "unknown_owner", e, "", "", "active owner"},
 	{`ACTIVITY_hs_call_body=scorecardHTML(call) + transcriptHTML(call)`, "too_long", e, "", "hs_call_body", "transcriptHTML(call, 65536)"},
 	{`ACTIVITY_topics=toJSON(raw) + transcript(call)`, "too_long", e, "", "topics", "truncate(…, 65536)"},
+	{`ACTIVITY_hs_call_duration=durationSeconds(call)`, "wrong_unit", w, "", "hs_call_duration", "durationMillis"},
 	// What a record is refused without.
 	{`ACTIVITY_hs_timestamp=`, "required_field", e, "", "hs_timestamp", "brings the default back"},
 	{`ACTIVITY_hs_timestamp=call.createdAt`, "required_empty", e, "", "hs_timestamp", "?? event.timestamp"},
@@ -117,7 +118,7 @@ var mistakes = []mistake{
 	{`CONTACT_jobtitle="user.role"`, "quoted_expression", e, "", "jobtitle", "take the quotes away"},
 	{`CONTACT_jobtitle=SALES`, "unquoted_text", e, "", "jobtitle", "double quotes"},
 	{`CONTACT_jobtitle=Sales Rep`, "unquoted_text", e, "", "jobtitle", "double quotes"},
-	{`CONTACT_jobtitle="Sales Rep`, "missing_quote", e, "", "jobtitle", "quotation mark is missing"},
+	{`CONTACT_jobtitle="Sales Rep`, "missing_quote", e, "", "jobtitle", "where the text ends"},
 	{`CONTACT_jobtitle=“Sales Rep”`, "curled_quotes", e, "", "jobtitle", "straight"},
 	// The expression.
 	{`CONTACT_jobtitle=user.rolle`, "expression", e, "", "jobtitle", "did you mean role?"},
@@ -225,5 +226,28 @@ func TestCheck_AllMistakesInOneRun(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("not found: %s\n%s", fmt.Sprint(want), text)
+	}
+}
+
+// Nothing is wrong with the recipes of the README but that their fields have to
+// be made.
+func TestCheck_Cookbook(t *testing.T) {
+	useHubSpotWith(t, sandbox.Options{Custom: customFields()})
+	prepare(t)
+	for _, r := range readCookbook(t).recipes {
+		t.Run(r.title, func(t *testing.T) {
+			for line := range strings.Lines(r.env) {
+				t.Setenv(assignment(strings.TrimSuffix(line, "\n")))
+			}
+			found, _ := list(t)
+			for _, f := range found {
+				if f.Code != "unknown_field" {
+					t.Errorf("got %+v", f)
+				}
+			}
+			if _, out, _ := run(t, "check", "--offline"); out != "Everything is fine.\n" { // also where the field hides it above
+				t.Errorf("offline:\n%s", out)
+			}
+		})
 	}
 }

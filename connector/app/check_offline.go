@@ -80,11 +80,18 @@ func (e *examination) checkVariables() {
 		if p.Code == config.CodeUnknownVariable {
 			continue // all others are read
 		}
-		e.reachable = false
-		if p.Variable == "CRMSYNC_CRM" || strings.HasPrefix(p.Variable, "CRMSYNC_MAP") {
-			e.mapped = false
-		}
+		e.reachable = e.reachable && !e.concernsClient(p.Variable)
+		e.mapped = e.mapped && p.Variable != "CRMSYNC_CRM" && !strings.HasPrefix(p.Variable, "CRMSYNC_MAP")
 	}
+}
+
+// concernsClient reports whether the client of the CRM depends on a variable.
+func (e *examination) concernsClient(variable string) bool {
+	switch variable {
+	case "CRMSYNC_CRM", "CRMSYNC_TLS_CA", "CRMSYNC_REQUEST_TIMEOUT", "CRMSYNC_RATE_LIMIT", "CRMSYNC_BATCH_SIZE":
+		return true
+	}
+	return strings.HasPrefix(variable, "CRMSYNC_"+strings.ToUpper(e.cfg.CRM)+"_") || strings.HasSuffix(strings.ToUpper(variable), "_PROXY")
 }
 
 // checkExpressions reads the mapping. What cannot be read is set aside, so that
@@ -173,7 +180,8 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 	case strings.ContainsAny(m.Source, curledQuotes):
 		f.Code, f.Message, f.Remedy = "curled_quotes", "has curled quotation marks, as a word processor writes them", `write straight ones: "…"`
 	case strings.Contains(m.Message, "literal not terminated"):
-		f.Code, f.Remedy = "missing_quote", "a quotation mark is missing, most likely the last one"
+		f.Code, f.Message = "missing_quote", "a text begins with a quotation mark and does not end with one"
+		f.Remedy = "put a quotation mark where the text ends"
 	case justWords.MatchString(m.Source):
 		f.Code, f.Message = "unquoted_text", "is neither a text in quotes nor the name of anything"
 		if m.Suggestion != "" {

@@ -3,6 +3,7 @@ package hubspot
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"crmsync/crm"
 )
@@ -22,6 +23,9 @@ func (c *Client) Describe(ctx context.Context, o crm.Object) (crm.Schema, error)
 		}
 		if p.Type == "string" {
 			f.MaxLength = maxText
+		}
+		if name == "hs_call_duration" { // https://developers.hubspot.com/docs/api/crm/calls
+			f.Unit = time.Millisecond
 		}
 		if !p.ExternalOptions {
 			for _, o := range p.Options {
