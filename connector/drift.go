@@ -44,7 +44,7 @@ func (d *Dispatcher) outdated(ctx context.Context, object crm.Object, age time.D
 		}
 		return false
 	}
-	if err := d.unfit(object, schema); err != nil {
+	if err := d.unfit(schema); err != nil {
 		d.trip(object, err)
 		return true
 	}

@@ -293,7 +293,7 @@ func (f *fakeCRM) Describe(_ context.Context, object crm.Object) (crm.Schema, er
 		names = []string{"id", "email", "name", "role", "deleted", "title", "at", "owner"}
 	}
 	for _, name := range names {
-		s.Fields[name] = crm.Field{Name: name}
+		s.Fields[name] = crm.Field{Name: name, Kind: crm.FieldText, Unique: name == "id"}
 	}
 	return s, nil
 }

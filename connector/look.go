@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"crmsync/crm"
@@ -69,25 +68,23 @@ func (d *Dispatcher) checkObject(ctx context.Context, object crm.Object) error {
 		return err
 	}
 	d.looked[object] = time.Now()
-	return d.unfit(object, schema)
+	return d.unfit(schema)
 }
 
 // unfit says why no record of the object can be written as it is mapped, nil
 // when the schema allows it.
-func (d *Dispatcher) unfit(object crm.Object, schema crm.Schema) error {
-	for _, field := range append(d.mapper.Fields(object), d.client.Properties().IDField) {
-		if f, ok := schema.Fields[field]; !ok || f.ReadOnly {
-			what := "does not exist in the CRM"
-			if ok {
-				what = "cannot be written"
-			}
-			return &crm.Error{
-				Kind: crm.Misconfigured, Field: field,
-				Message: fmt.Sprintf("%s: field %s of %s %s", d.mapper.Variable(object, field), field, schema.Name, what),
-			}
-		}
+func (d *Dispatcher) unfit(schema crm.Schema) error {
+	check := Check{Mapper: d.mapper, IDField: d.client.Properties().IDField}
+	found := check.stopping(&schema)
+	if len(found) == 0 {
+		return nil
 	}
-	return nil
+	f := found[0]
+	message := f.Message
+	if f.Variable != "" {
+		message = f.Variable + ": " + message
+	}
+	return &crm.Error{Kind: crm.Misconfigured, Field: f.Field, Message: message}
 }
 
 // trip holds the account, or the object, because of an error outside a round.
