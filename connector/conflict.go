@@ -84,11 +84,17 @@ func (w *writer) noteAdoptions(ctx context.Context, clashes []clash) error {
 	return nil
 }
 
+// The notes of records that were written otherwise than their events say.
+const (
+	NoteWithheld     = "_withheld"     // behind the CRM field that a living record of ours holds
+	NoteOwnerRefused = "owner_refused" // the CRM does not take the owner that was found
+)
+
 // withhold leaves a field out of a record.
 func (w *writer) withhold(j *job, field string, holder state.Lane) {
 	j.rec.Fields = maps.Clone(j.rec.Fields)
 	delete(j.rec.Fields, field)
-	j.withheld, j.holder, j.note = field, holder, field+"_withheld"
+	j.withheld, j.holder, j.note = field, holder, field+NoteWithheld
 }
 
 // loadHolders reads what is remembered of the holders, unless this round has

@@ -15,6 +15,7 @@ import (
 
 	"crmsync/connector"
 	"crmsync/connector/config"
+	"crmsync/crm"
 	"crmsync/mapping"
 	"crmsync/state"
 )
@@ -52,6 +53,7 @@ type api struct {
 	now     func() time.Time
 	log     *slog.Logger
 	mapping *mapping.Mapper                // nil: events are explained without their fields
+	client  crm.Client                     // nil: events are explained without what only an adapter knows
 	live    *live                          // nil: no connector runs
 	kind    string                         // of the CRM, while the state is bound to none
 	kept    func() (*config.Config, error) // whose retention prune applies
@@ -285,11 +287,25 @@ func (a *api) event(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := explain(e, a.mapping, a.live)
+	s := story{mapper: a.mapping, client: a.client, live: a.live}
+	if s.account, err = a.account(r.Context()); err != nil {
+		return nil, err
+	}
+	v := s.of(e)
 	if e.Status == state.Pending && a.live != nil && a.live.dryRun() != nil {
 		a.addPreview(r.Context(), &v, e)
 	}
 	return v, nil
+}
+
+// account is the one that the state is bound to, as far as it is that of the
+// client; "" when it is not known.
+func (a *api) account(ctx context.Context) (string, error) {
+	stats, err := a.ledger.Stats(ctx)
+	if err != nil || stats.Binding == nil || a.client == nil || a.client.Properties().Name != stats.Binding.Kind {
+		return "", err
+	}
+	return stats.Binding.Account, nil
 }
 
 // readBody decodes a request of at most limit bytes.

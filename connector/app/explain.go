@@ -3,25 +3,36 @@ package app
 import (
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
 	"crmsync/connector"
+	"crmsync/crm"
 	"crmsync/mapping"
 	"crmsync/state"
 )
 
-// explain tells an event's story, with the fields that m makes of it now. l is
-// nil while no connector runs.
-func explain(e state.Event, m *mapping.Mapper, l *live) explainView {
+// story tells what became of events, with what is known where it is told.
+type story struct {
+	mapper  *mapping.Mapper // nil: the fields are not told
+	client  crm.Client      // nil: what only an adapter knows is not told
+	account string          // of the CRM; "" when it is not known
+	live    *live           // nil while no connector runs
+}
+
+// of tells an event's story, with the fields that the mapping in force makes of
+// it.
+func (s story) of(e state.Event) explainView {
 	v := explainView{
-		eventView: newEventView(e), Signature: "ok", PayloadBytes: e.Size,
-		Mapped: []mappedView{}, Withheld: []mapping.Withheld{},
+		eventView: newEventView(e), Records: s.records(e), Signature: "ok", PayloadBytes: e.Size,
+		Filters: []filterView{}, Mapped: []mappedView{}, Withheld: []mapping.Withheld{},
+	}
+	if e.SignedBy.Secret > 0 {
+		v.SignedBy = &e.SignedBy
 	}
 	if e.Status == state.Pending {
 		v.NextAttemptAt = known(e.NotBefore)
-		v.note(waitNote(e, l))
+		v.note(waitNote(e, s.live))
 	}
 	if e.Body == nil {
 		v.note("the payload is gone (CRMSYNC_PAYLOAD_RETENTION)")
@@ -34,12 +45,26 @@ func explain(e state.Event, m *mapping.Mapper, l *live) explainView {
 	v.Decoded = newDecodedView(e, ev, err)
 	switch {
 	case err != nil: // it maps to nothing
-	case m == nil:
+	case s.mapper == nil:
 		v.note("the fields are not shown because the configuration cannot be read here: run crmsync check")
 	default:
-		v.addMapped(m, ev, l)
+		newTelling(s, e, ev).tell(&v)
 	}
 	return v
+}
+
+// records returns what became of the records of e, each with its page.
+func (s story) records(e state.Event) []recordView {
+	records := []recordView{}
+	pager, _ := s.client.(crm.RecordPager)
+	for _, r := range e.Records {
+		v := recordView{Record: r}
+		if pager != nil && s.account != "" {
+			v.URL = pager.RecordURL(s.account, crm.Object(r.Object), r.RemoteID)
+		}
+		records = append(records, v)
+	}
+	return records
 }
 
 // note adds a sentence to what is said about the event as a whole.
@@ -96,46 +121,4 @@ func newDecodedView(e state.Event, ev *mapping.Event, err error) *decodedView {
 	d.Type, d.Key, d.Timestamp = ev.Type, ev.Key, known(ev.Timestamp)
 	d.Warnings = append(d.Warnings, ev.Warnings...)
 	return d
-}
-
-// addMapped adds the records as m makes them of ev, and says what is missing.
-func (v *explainView) addMapped(m *mapping.Mapper, ev *mapping.Event, l *live) {
-	var owners mapping.Owners
-	if l != nil {
-		owners = l.owners()
-	}
-	mapped := m.Map(ev, owners)
-	v.Withheld = append(v.Withheld, mapped.Withheld...)
-	v.Decoded.Warnings = append(v.Decoded.Warnings, mapped.Warnings...)
-	if mapped.Skip != "" {
-		v.note("the mapping in force writes nothing for this event: " + mapped.Skip)
-		return
-	}
-	for _, r := range mapped.Records {
-		v.Mapped = append(v.Mapped, newMappedView(m, r, mapped.Withheld))
-	}
-	if owners == nil && m.NeedsOwners(ev) {
-		v.note("owner(…) finds nobody here: the running connector has the CRM's owners once it has delivered an event")
-	}
-}
-
-func newMappedView(m *mapping.Mapper, r mapping.Record, withheld []mapping.Withheld) mappedView {
-	v := mappedView{Object: r.Object, Key: r.Key, Links: []refView{}, Fields: []fieldView{}}
-	for _, target := range r.Targets {
-		v.Links = append(v.Links, refView{Object: target.Object, Key: target.Key})
-	}
-	expressions := m.Expressions(r.Object)
-	for _, name := range slices.Sorted(maps.Keys(expressions)) {
-		f := fieldView{Field: name, Variable: expressions[name].Variable, Expression: expressions[name].Source}
-		if value, ok := r.Fields[name]; ok {
-			f.Value = value
-		}
-		for _, w := range withheld {
-			if w.Object == r.Object && w.Field == name {
-				f.Error = w.Error
-			}
-		}
-		v.Fields = append(v.Fields, f)
-	}
-	return v
 }

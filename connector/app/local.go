@@ -1,10 +1,12 @@
 package app
 
 import (
+	"context"
 	"net"
 
 	"crmsync/connector"
 	"crmsync/connector/config"
+	"crmsync/crm"
 	"crmsync/mapping"
 )
 
@@ -53,17 +55,27 @@ func statePath(flag string) (string, error) {
 	return cfg.State, nil
 }
 
-// mappingInForce returns the configured mapping and CRM for looking at a
-// stopped file; nil while the configuration is not complete.
-func mappingInForce() (m *mapping.Mapper, kind string) {
+// inForce is what is configured, for looking at a stopped file. What is not
+// complete is nil.
+type inForce struct {
+	kind    string // of the CRM
+	mapping *mapping.Mapper
+	client  crm.Client // for what it tells without a request
+}
+
+func readInForce(ctx context.Context) (f inForce) {
 	cfg, err := loadConfig()
 	if err != nil {
-		return nil, ""
+		return f
 	}
-	if m, err = mapping.New(cfg.Mapping); err != nil {
-		return nil, cfg.CRM
+	f.kind = cfg.CRM
+	if f.mapping, err = mapping.New(cfg.Mapping); err != nil {
+		return inForce{kind: cfg.CRM}
 	}
-	return m, cfg.CRM
+	if a, err := adapterOf(cfg); err == nil && !a.forgets {
+		f.client, _ = openClient(ctx, cfg, nil) // check tells what is wrong with it
+	}
+	return f
 }
 
 // loopbackURL returns the URL under which this machine reaches a listener.

@@ -37,7 +37,7 @@ func TestPrintExplain_NamesTheRequestOnce(t *testing.T) {
 	record := state.Record{Object: "contact", Key: "u1", Action: "none", Status: state.Dead, Reason: "refused", Field: "email", Error: refusal, RequestID: "req-1"}
 	other := state.Record{Object: "activity", Key: "c1", Action: "none", Status: state.Dead, Error: "upsert calls: invalid [request req-2]", RequestID: "req-2"}
 	written := state.Record{Object: "company", Key: "o1", Action: "updated", Status: state.Applied, RequestID: "req-3"}
-	v := explain(state.Event{ID: "e1", Status: state.Dead, ReceivedAt: testNow, Error: refusal, Records: []state.Record{record, other, written}}, nil, nil)
+	v := story{}.of(state.Event{ID: "e1", Status: state.Dead, ReceivedAt: testNow, Error: refusal, Records: []state.Record{record, other, written}})
 	var out bytes.Buffer
 	if err := printExplain(&out, v); err != nil {
 		t.Fatal(err)

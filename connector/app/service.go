@@ -251,8 +251,8 @@ func (v *service) delivery() connector.DispatcherOptions {
 func (v *service) local() http.Handler {
 	a := &api{
 		ledger: v.store, now: time.Now, log: v.log, kind: v.cfg.CRM,
-		mapping: v.mapper,
-		kept:    func() (*config.Config, error) { return v.cfg, nil },
+		mapping: v.mapper, client: v.client,
+		kept: func() (*config.Config, error) { return v.cfg, nil },
 		live: &live{
 			crm: v.dispatch.CRMState, owners: v.dispatch.Owners, ready: v.receiver.Ready, flush: v.receiver.Flush,
 			pause: v.dispatch.Pause, resume: v.dispatch.Resume, dryRun: v.dispatch.DryRun,

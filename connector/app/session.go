@@ -99,10 +99,12 @@ func (s *session) openFile(path string, a access) (*client, error) {
 	if err != nil {
 		return nil, unanswered(err) // names the file and what to do
 	}
-	mapping, kind := mappingInForce()
+	configured := readInForce(s.ctx)
 	api := &api{
-		ledger: store, now: time.Now, mapping: mapping, kind: kind, kept: retentionInForce,
+		ledger: store, now: time.Now, mapping: configured.mapping, client: configured.client, kind: configured.kind, kept: retentionInForce,
 		log: slog.New(slog.DiscardHandler), // errors reach the caller of the command
 	}
-	return &client{http: &http.Client{Transport: localTransport{api.handler()}}, close: store.Close}, nil
+	return &client{http: &http.Client{Transport: localTransport{api.handler()}}, close: func() error {
+		return errors.Join(closeClient(configured.client), store.Close())
+	}}, nil
 }

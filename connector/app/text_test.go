@@ -79,13 +79,13 @@ func TestWaitNote(t *testing.T) {
 		}
 	}
 	e.Status = state.Applied
-	if v := explain(e, nil, liveWith(crm(connector.StatePaused))); strings.Contains(v.Note, "waits") {
+	if v := (story{live: liveWith(crm(connector.StatePaused))}).of(e); strings.Contains(v.Note, "waits") {
 		t.Errorf("an applied event: %s", v.Note)
 	}
 }
 
 func TestExplain_OfAnEventWhosePayloadIsGone(t *testing.T) {
-	v := explain(state.Event{ID: "e1", Status: state.Applied, ReceivedAt: testNow}, nil, nil)
+	v := story{}.of(state.Event{ID: "e1", Status: state.Applied, ReceivedAt: testNow})
 	if v.Payload != nil || v.Decoded != nil || !strings.Contains(v.Note, "CRMSYNC_PAYLOAD_RETENTION") {
 		t.Errorf("got %+v", v)
 	}

@@ -60,11 +60,14 @@ type eventView struct {
 // explainView is one event's whole story. It is the only view with values.
 type explainView struct {
 	eventView
+	Records       []recordView    `json:"records"`
 	Signature     string          `json:"signature"` // always "ok": nothing else is stored
+	SignedBy      *state.Signer   `json:"signed_by"` // null when it was not noted
 	NextAttemptAt *time.Time      `json:"next_attempt_at"`
 	PayloadBytes  int             `json:"payload_bytes"`
 	Payload       json.RawMessage `json:"payload"` // null when it is gone or no JSON
 	Decoded       *decodedView    `json:"decoded"` // null when the payload is gone
+	Filters       []filterView    `json:"filters"` // that were asked, as they are now
 	Mapped        []mappedView    `json:"mapped"`  // with the mapping in force now
 	// Withheld are the expressions that failed; one without a field is a
 	// filter, which let the event pass.
@@ -72,6 +75,21 @@ type explainView struct {
 	// Preview is how the event would end now; null unless it is pending in a dry run.
 	Preview *connector.EventPreview `json:"preview"`
 	Note    string                  `json:"note"` // why something above is missing, or has not happened yet
+}
+
+// recordView is what became of one record of an event.
+type recordView struct {
+	state.Record
+	URL string `json:"url"` // of its page in the CRM; "" when that is not known
+}
+
+// filterView is what a filter says about an event.
+type filterView struct {
+	Kind       mapping.Kind `json:"kind"`
+	Variable   string       `json:"variable"`
+	Expression string       `json:"expression"`
+	Verdict    string       `json:"verdict"` // true, false, failed (the event passes) or unknown (it depends on owners)
+	Error      string       `json:"error"`
 }
 
 // decodedView is what was understood of a payload.
@@ -97,14 +115,27 @@ type refView struct {
 	Key    string     `json:"key"`
 }
 
-// fieldView is one mapped field: its expression and what that gave. A null
-// value leaves the CRM's own alone.
+// fieldView is one mapped field: its expression, what that gave, and what is
+// made of it. A null value leaves the CRM's own alone.
 type fieldView struct {
-	Field      string `json:"field"`
-	Variable   string `json:"variable"`
-	Expression string `json:"expression"`
-	Value      any    `json:"value"`
-	Error      string `json:"error"`
+	Field      string         `json:"field"`
+	Variable   string         `json:"variable"`
+	Expression string         `json:"expression"`
+	Value      any            `json:"value"`
+	Error      string         `json:"error"`
+	Unknown    bool           `json:"unknown"`     // the value depends on owners, which are not known here
+	Sent       *string        `json:"sent"`        // the value as the CRM gets it; null when there is none, or its notation is not known here
+	FullLength int            `json:"full_length"` // in characters, of a value that is cut; else 0
+	Policy     mapping.Policy `json:"policy"`
+	Kept       bool           `json:"kept"`   // it was not written: a person's value stayed
+	Owners     []ownerView    `json:"owners"` // that were looked up for it
+}
+
+// ownerView is one answer of owner().
+type ownerView struct {
+	Email   string `json:"email"`   // that was looked for
+	ID      string `json:"id"`      // "" when nobody has it
+	Default bool   `json:"default"` // nobody has it: ID is CRMSYNC_DEFAULT_OWNER
 }
 
 // objectView is one user, call or organisation and its CRM record.

@@ -79,6 +79,20 @@ func (s *Server) AddRecord(object string, properties map[string]string) (id stri
 	return r.id
 }
 
+// EditRecord changes properties of a record as a person does in the CRM, bound
+// by nothing; an empty value clears one.
+func (s *Server) EditRecord(object, id string, properties map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.mustTable(object)
+	r := t.records[id]
+	if r == nil {
+		panic("sandbox: edit of a record that does not exist")
+	}
+	t.put(&record{id: id, values: t.merge(r, properties), archived: r.archived, createdAt: r.createdAt, updatedAt: s.opts.Now().UTC()})
+	s.writes++
+}
+
 // DeleteRecord archives a record as a person does in the CRM.
 func (s *Server) DeleteRecord(object, id string) {
 	s.mu.Lock()
