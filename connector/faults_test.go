@@ -134,9 +134,8 @@ func TestFaults_AnOutageIsNoStorm(t *testing.T) {
 		{"success without an effect", "all", every, 40, 400, StateRetrying},
 		{"429 without a time", "all", every, 8, 75, StateRateLimited},
 		{"429 for ten minutes", "all", every, 1, 7, StateRateLimited},
-		{"locked", "all", every, 8, 75, StateRateLimited},
-		{"token expired", "all", every, 4, 13, StatePaused},
-		{"field removed", "all", every, 4, 30, StatePaused},
+		{"token expired", "all", every, 8, 16, StatePaused},
+		{"field removed", "all", every, 8, 30, StatePaused},
 		{"unreachable", "links", func(op string) bool { return strings.HasPrefix(op, "link ") }, 40, 400, StateRetrying},
 		{"unreachable", "owners", func(op string) bool { return op == "owners" }, 40, 400, StateRetrying},
 	} {
