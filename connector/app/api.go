@@ -39,6 +39,7 @@ type ledger interface {
 	Waiting(ctx context.Context, targets ...state.Lane) ([]state.Waiting, error)
 	Paused(ctx context.Context) (time.Time, error)
 	SetPaused(ctx context.Context, since time.Time) error
+	OutOfReach(ctx context.Context, mappings map[string][]byte) (map[string]int64, error)
 	Requeue(ctx context.Context, o state.RequeueOptions) (state.RequeueResult, error)
 	Discard(ctx context.Context, ids []string, reason string) (state.DiscardResult, error)
 	Verify(ctx context.Context) ([]state.Finding, error)
@@ -54,6 +55,7 @@ type api struct {
 	log     *slog.Logger
 	mapping *mapping.Mapper                // nil: events are explained without their fields
 	client  crm.Client                     // nil: events are explained without what only an adapter knows
+	behind  *behind                        // nil: no mapping to compare with what the records are
 	live    *live                          // nil: no connector runs
 	kind    string                         // of the CRM, while the state is bound to none
 	kept    func() (*config.Config, error) // whose retention prune applies
@@ -193,7 +195,8 @@ func (a *api) status(r *http.Request) (any, error) {
 	if v.CRM.PausedObjects == nil {
 		v.CRM.PausedObjects = []string{}
 	}
-	return v, nil
+	v.Behind, err = a.behind.view(r.Context(), a.ledger, stats, a.now())
+	return v, err
 }
 
 // notRunning is the reason for everything that only a connector does.

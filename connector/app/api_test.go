@@ -51,7 +51,7 @@ func TestStatus_Shape(t *testing.T) {
 	want := `{"received":9,"pending":0,"applied":6,"unchanged":1,"skipped":1,"stale":1,"dead":0,"balanced":true,` +
 		`"duplicates":2,"rejected":4,"waiting_links":0,"oldest_pending_seconds":90,"last_event_at":"2026-08-01T12:00:00Z",` +
 		`"crm":{"kind":"hubspot","state":"ok","reason":"","paused_objects":[]},` +
-		`"paused_by_hand_since":null,"dry_run":null,` +
+		`"behind":null,"paused_by_hand_since":null,"dry_run":null,` +
 		`"running":true,"ready":true,"ready_reason":"","last_test_event_at":null,"reasons":{"skipped/filtered":1},` +
 		`"rejected_reasons":{"bad_signature":3,"too_large":1},"clock_skew_seconds":-60}` + "\n"
 	if got != want {

@@ -18,6 +18,8 @@ type fakeLedger struct {
 	list     []state.Event
 	links    []state.Link
 	findings []state.Finding
+	lost     map[string]int64 // out of reach
+	counted  int              // how often that was asked for
 	backup   string
 	err      error
 
@@ -27,6 +29,11 @@ type fakeLedger struct {
 }
 
 func (f *fakeLedger) Stats(context.Context) (state.Stats, error) { return f.stats, f.err }
+
+func (f *fakeLedger) OutOfReach(context.Context, map[string][]byte) (map[string]int64, error) {
+	f.counted++
+	return f.lost, f.err
+}
 
 func (f *fakeLedger) Events(_ context.Context, o state.EventFilter) ([]state.Event, error) {
 	var found []state.Event

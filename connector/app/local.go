@@ -60,6 +60,7 @@ func statePath(flag string) (string, error) {
 type inForce struct {
 	kind    string // of the CRM
 	mapping *mapping.Mapper
+	behind  *behind
 	client  crm.Client // for what it tells without a request
 }
 
@@ -72,6 +73,7 @@ func readInForce(ctx context.Context) (f inForce) {
 	if f.mapping, err = mapping.New(cfg.Mapping); err != nil {
 		return inForce{kind: cfg.CRM}
 	}
+	f.behind = newBehind(deliveryOptions(cfg, nil, nil, f.mapping))
 	if a, err := adapterOf(cfg); err == nil && !a.forgets {
 		f.client, _ = openClient(ctx, cfg, nil) // check tells what is wrong with it
 	}

@@ -73,6 +73,7 @@ func TestEndToEnd_MappingIsChanged(t *testing.T) {
 	p.start()
 	p.sendDemo("org.updated", "user.created", "user.updated", "call.completed")
 	p.settled(20 * time.Second)
+	p.wantBehind("written", map[string]lag{})
 	before := dump(crm)
 	if slices.Equal(before, empty) {
 		t.Fatal("nothing was written")
@@ -109,9 +110,14 @@ func TestEndToEnd_MappingIsChanged(t *testing.T) {
 	}
 
 	p.stop()
-	if out := p.mustRun("resync"); !strings.Contains(out, "3 events queued; the connector is not running") {
+	p.wantBehind("changed", map[string]lag{"company": {Records: 1}, "contact": {Records: 2}})
+	if _, out := p.run("status"); !strings.Contains(out, "2 contacts were written by another mapping: crmsync resync runs them through today's.") {
+		t.Errorf("status: %s", out)
+	}
+	if out := p.mustRun("resync"); !strings.Contains(out, "1 company was written by another mapping.") || !strings.Contains(out, "3 events queued; the connector is not running") {
 		t.Errorf("resync: %s", out)
 	}
+	p.wantBehind("queued", map[string]lag{"company": {Records: 1}, "contact": {Records: 2}})
 	p.start()
 	p.settled(20 * time.Second)
 	for _, r := range crm.Records("contacts") {
@@ -119,6 +125,7 @@ func TestEndToEnd_MappingIsChanged(t *testing.T) {
 			t.Errorf("contact %s: %v", r.ID, r.Properties)
 		}
 	}
+	p.wantBehind("resynced", map[string]lag{})
 	if diff := cmp.Diff(before, dump(crm)); diff != "" {
 		t.Errorf("the resync changed more than the mapping: %s", diff)
 	}

@@ -1,6 +1,9 @@
 package app
 
 import (
+	"context"
+	"fmt"
+	"maps"
 	"net/http"
 
 	"crmsync/state"
@@ -17,7 +20,8 @@ type resyncCommand struct {
 func (*resyncCommand) Help() string {
 	return `After a change of the mapping, a filter or the CRM account: queues the events that wrote the present version of each
 record, and those that were filtered out or whose object was off. Records that come out the same are not written.
-Events whose payload is gone (CRMSYNC_PAYLOAD_RETENTION) are counted: resend them from Svix.
+Says before how many records another mapping wrote, and how many of them are out of reach, as the payload of their event is
+gone (CRMSYNC_PAYLOAD_RETENTION): those follow with the next event about them.
 
 Examples:
   crmsync preview --last 20                   look first at what the new mapping does
@@ -32,14 +36,23 @@ func (c *resyncCommand) Run(s *session) error {
 		return err
 	}
 	defer client.Close()
-	var r state.RequeueResult
+	var r resyncView
 	if err := client.post(s.ctx, "/api/v1/resync", resyncRequest{c.Object, c.Since}, &r); err != nil {
 		return err
 	}
 	if c.JSON {
 		return printJSON(s.stdout, r)
 	}
-	return printReplay(s.stdout, r, client.running)
+	for _, line := range behindText(r.Behind, "") {
+		fmt.Fprintln(s.stdout, line)
+	}
+	return printReplay(s.stdout, r.RequeueResult, client.running)
+}
+
+// resyncView answers POST /api/v1/resync.
+type resyncView struct {
+	state.RequeueResult
+	Behind map[string]behindView `json:"behind"` // as it was before; null when no mapping can be read
 }
 
 // resyncRequest is the body of POST /api/v1/resync.
@@ -61,5 +74,21 @@ func (a *api) resync(r *http.Request) (any, error) {
 	if o.Since, err = parseSince(req.Since, a.now()); err != nil {
 		return nil, err
 	}
-	return a.ledger.Requeue(r.Context(), o)
+	var v resyncView
+	if v.Behind, err = a.recordsBehind(r.Context(), o.Object); err != nil {
+		return nil, err
+	}
+	v.RequeueResult, err = a.ledger.Requeue(r.Context(), o)
+	return v, err
+}
+
+// recordsBehind narrows what is behind to one object, or to none.
+func (a *api) recordsBehind(ctx context.Context, object string) (map[string]behindView, error) {
+	stats, err := a.ledger.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.behind.view(ctx, a.ledger, stats, a.now())
+	maps.DeleteFunc(v, func(name string, _ behindView) bool { return object != "" && name != object })
+	return v, err
 }

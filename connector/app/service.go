@@ -40,6 +40,7 @@ type service struct {
 	mapper   *mapping.Mapper
 	receiver *connector.Receiver
 	dispatch *connector.Dispatcher
+	behind   *behind
 
 	public   *entrance
 	admin    *entrance     // nil when it is off
@@ -214,7 +215,8 @@ func (v *service) startWork(ctx context.Context) error {
 		return usage(fmt.Errorf("CRMSYNC_DRY_RUN: %w", connector.ErrNoPreview))
 	}
 	v.dispatch = connector.NewDispatcher(delivery)
-	v.registry.MustRegister(newBacklog(v.store.Stats, v.dispatch.CRMState, v.log))
+	v.behind = newBehind(delivery)
+	v.registry.MustRegister(newBacklog(v.store.Stats, v.dispatch.CRMState, v.behind.mappings, v.log))
 	counting, stopCounting := context.WithCancel(context.Background())
 	v.work("receiver", func() error { return v.receiver.Run(counting) })
 	v.delivered = make(chan struct{})
@@ -251,7 +253,7 @@ func (v *service) delivery() connector.DispatcherOptions {
 func (v *service) local() http.Handler {
 	a := &api{
 		ledger: v.store, now: time.Now, log: v.log, kind: v.cfg.CRM,
-		mapping: v.mapper, client: v.client,
+		mapping: v.mapper, client: v.client, behind: v.behind,
 		kept: func() (*config.Config, error) { return v.cfg, nil },
 		live: &live{
 			crm: v.dispatch.CRMState, owners: v.dispatch.Owners, ready: v.receiver.Ready, flush: v.receiver.Flush,

@@ -201,7 +201,7 @@ func TestService_ServesMetricsOnTheAdminListener(t *testing.T) {
 	}
 	for _, line := range []string{
 		`crmsync_webhooks_total{result="accepted"} 0`, `crmsync_inbox_depth 0`, `crmsync_inbox_oldest_seconds 0`,
-		`crmsync_dead_letters 0`, `crmsync_events{status="applied"} 0`, `crmsync_crm_state{state="ok"} 1`,
+		`crmsync_dead_letters 0`, `crmsync_records_behind{object="contact"} 0`, `crmsync_events{status="applied"} 0`, `crmsync_crm_state{state="ok"} 1`,
 	} {
 		if !strings.Contains(string(text), line+"\n") {
 			t.Errorf("no line %s in\n%s", line, text)

@@ -101,7 +101,7 @@ func (s *session) openFile(path string, a access) (*client, error) {
 	}
 	configured := readInForce(s.ctx)
 	api := &api{
-		ledger: store, now: time.Now, mapping: configured.mapping, client: configured.client, kind: configured.kind, kept: retentionInForce,
+		ledger: store, now: time.Now, mapping: configured.mapping, behind: configured.behind, client: configured.client, kind: configured.kind, kept: retentionInForce,
 		log: slog.New(slog.DiscardHandler), // errors reach the caller of the command
 	}
 	return &client{http: &http.Client{Transport: localTransport{api.handler()}}, close: func() error {

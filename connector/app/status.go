@@ -19,8 +19,8 @@ type statusCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*statusCommand) Help() string {
-	return `Shows how many events there are of each status, how long the oldest waits, what was rejected at the door, and whether the
-CRM takes writes. Dead events are no reason to fail: they wait for a person.
+	return `Shows how many events there are of each status, how long the oldest waits, what was rejected at the door, whether the CRM
+takes writes, and how many records another mapping wrote than the one configured now. Dead events are no reason to fail: they wait for a person.
 
 Exit codes: 0 fine, 1 the counts do not add up, writing is paused or events cannot be accepted.
 
@@ -167,6 +167,7 @@ func statusAdvice(v statusView) []string {
 	case v.CRM.State == connector.StatePaused:
 		advice = append(advice, "Writing is paused, events are still accepted. Mend what the reason names: run crmsync check. Writing resumes by itself.")
 	}
+	advice = append(advice, behindText(v.Behind, ": crmsync resync runs them through today's")...)
 	if v.Dead > 0 {
 		advice = append(advice, "Dead events wait for you: crmsync events --status dead lists them, crmsync explain ID says why, crmsync replay ID queues one again.")
 	}

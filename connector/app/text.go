@@ -92,10 +92,13 @@ func secondsText(seconds int64) string {
 	return fmt.Sprintf("%dd %dh", seconds/day, seconds%day/hour)
 }
 
-// plural says "1 event" and "2 events".
+// plural says "1 event", "2 events" and "2 companies".
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return fmt.Sprintf("%d %sies", n, stem)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -30,6 +30,8 @@ type statusView struct {
 	LastEventAt          *time.Time         `json:"last_event_at"`
 	CRM                  connector.CRMState `json:"crm"`
 
+	Behind map[string]behindView `json:"behind"` // by object; null when no mapping can be read
+
 	PausedByHandSince *time.Time        `json:"paused_by_hand_since"`
 	DryRun            *connector.DryRun `json:"dry_run"` // null when events are written
 
