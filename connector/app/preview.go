@@ -113,7 +113,7 @@ func (c *previewCommand) events(s *session, b *book) ([]state.Event, error) {
 		case v.Payload != nil:
 			events = append(events, storedEvent(v))
 		case c.Event != "":
-			return nil, fmt.Errorf("event %s has no payload any more (CRMSYNC_PAYLOAD_RETENTION): resend it from Svix", id)
+			return nil, fmt.Errorf("event %s has no payload any more (CRMSYNC_PAYLOAD_RETENTION): name a file with it instead", id)
 		default:
 			fmt.Fprintf(s.stderr, "%s is left out: its payload is gone (CRMSYNC_PAYLOAD_RETENTION) or is no JSON\n", printable(id))
 		}

@@ -69,7 +69,7 @@ func printReplay(w io.Writer, r state.RequeueResult, running bool) error {
 		text string
 	}{
 		{r.AlreadyPending, "already queued"},
-		{r.PayloadGone, "not queued, the payload is gone (CRMSYNC_PAYLOAD_RETENTION): resend from Svix"},
+		{r.PayloadGone, "not queued, the payload is gone (CRMSYNC_PAYLOAD_RETENTION); the next event about the record stands in for it"},
 		{r.Unknown, "not known: crmsync events lists what is"},
 	} {
 		if len(part.ids) > 0 {

@@ -16,10 +16,10 @@ func TestPrintReplay_ShowsTheFirstOfMany(t *testing.T) {
 		ids = append(ids, fmt.Sprintf("evt_%d.", i))
 	}
 	for n, want := range map[int]string{
-		1:    "resend from Svix: evt_0.\n",
+		1:    "stands in for it: evt_0.\n",
 		10:   "evt_9.\n",
-		11:   "resend from Svix: 11 events, the first 10: evt_0. evt_1.",
-		2000: "resend from Svix: 2000 events, the first 10: evt_0. evt_1.",
+		11:   "stands in for it: 11 events, the first 10: evt_0. evt_1.",
+		2000: "stands in for it: 2000 events, the first 10: evt_0. evt_1.",
 	} {
 		var out bytes.Buffer
 		if err := printReplay(&out, state.RequeueResult{PayloadGone: ids[:n]}, true); err != nil {
