@@ -180,8 +180,12 @@ func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, e
 	if err != nil {
 		return Preview{}, fmt.Errorf("read waiting links: %w", err)
 	}
+	again, err := r.again(ctx, round, batch)
+	if err != nil {
+		return Preview{}, fmt.Errorf("read records that wait for a value: %w", err)
+	}
 	return Preview{
-		Events: r.events(round, batch), Others: slices.Concat(r.others(round), again(batch.Requeue), drained),
+		Events: r.events(round, batch), Others: slices.Concat(r.others(round), again, drained),
 		Requests: r.client.requests,
 	}, nil
 }
@@ -293,15 +297,26 @@ func (r *rehearsals) others(round *round) []RecordPreview {
 
 // again are the records that would be written once more, because a value they
 // have to do without is given up.
-func again(lanes []state.Lane) []RecordPreview {
+func (r *rehearsals) again(ctx context.Context, round *round, batch state.Batch) ([]RecordPreview, error) {
 	var out []RecordPreview
-	for _, lane := range lanes {
+	for _, w := range batch.Drained {
+		if w.Kind != state.WaitValue {
+			continue
+		}
+		links, err := r.d.store.Links(ctx, w.Record)
+		if err != nil {
+			return nil, err
+		}
+		holder := round.links[w.Target]
+		if !holder.Deleted && !holder.Gone && !r.client.givesUp(w.Target, links[w.Record].Withheld) {
+			continue // it is tried again, and withheld again
+		}
 		out = append(out, RecordPreview{
-			Object: lane.Object, Key: lane.Key, Action: string(crm.Updated), Note: "the value that it waits for is given up",
+			Object: w.Record.Object, Key: w.Record.Key, Action: string(crm.Updated), Note: "the value that it waits for is given up",
 			Changes: []FieldChange{}, Links: []LinkPreview{},
 		})
 	}
-	return out
+	return out, nil
 }
 
 // drained are the records whose waiting links would be made or removed, since

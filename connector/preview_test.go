@@ -354,6 +354,18 @@ func TestPreview_ShowsWhatWaits(t *testing.T) {
 	}
 }
 
+// Of two with one address the second is tried again whenever the first is
+// written. That changes nothing as long as the first keeps the address.
+func TestPreview_LeavesOutWhoWouldWaitOn(t *testing.T) {
+	w := newWorld(t, nil)
+	w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+	w.inOrder(userEvent("e2", "updated", "u1", 2, "Jonas B", "j@sales.example"), userEvent("e3", "created", "u2", 3, "Other", "j@sales.example"))
+	p := w.previewed()
+	if second := p.Events[1].Records[0]; second.Note != "email"+NoteWithheld || len(p.Others) != 0 {
+		t.Errorf("record %+v, others %+v", second, p.Others)
+	}
+}
+
 func TestPreview_SaysWhatWouldBeRefused(t *testing.T) {
 	w := newWorld(t, nil)
 	w.crm.judge = func(crm.Record) *crm.Error {

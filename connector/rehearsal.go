@@ -125,12 +125,17 @@ func (p *rehearsal) vacated(preview crm.Preview) (field string, yes bool) {
 	if preview.Err == nil || e.Kind != crm.Conflict || e.Holder == nil || e.Field == "" {
 		return "", false
 	}
-	holder := p.records[state.Lane{Object: string(e.Holder.Object), Key: e.Holder.Key}]
-	if holder == nil {
-		return "", false
+	return e.Field, p.givesUp(state.Lane{Object: string(e.Holder.Object), Key: e.Holder.Key}, e.Field)
+}
+
+// givesUp reports whether a record would not have a value any more that it has.
+func (p *rehearsal) givesUp(holder state.Lane, field string) bool {
+	r := p.records[holder]
+	if r == nil {
+		return false
 	}
-	v, known := holder.values[e.Field]
-	return e.Field, known && v.now != v.real
+	v, known := r.values[field]
+	return known && v.now != v.real
 }
 
 // withValue turns the preview of a field that is cleared into one of a field
