@@ -137,7 +137,17 @@ func TestPolicy_RespectsAnAdoptedRecord(t *testing.T) {
 	} {
 		w := policyWorld(t, "contact.role", policy, "contact.name", policy)
 		w.crm.add(crm.Contact, crm.Fields{"email": "j@sales.example", "role": "chief"})
-		w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+		w.accept(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+		var previewed []string
+		for _, c := range w.previewed().Events[0].Records[0].Changes {
+			if c.Kept != "" {
+				previewed = append(previewed, c.Field)
+			}
+		}
+		w.settle()
+		if kept := w.event("e1").Records[0].Kept; !slices.Equal(previewed, kept) {
+			t.Errorf("%s: previewed %v as kept, was %v", policy, previewed, kept)
+		}
 		rec := w.crm.get(crm.Contact, "u1")
 		role, name := rec.fields["role"], rec.fields["name"]
 		if name == nil {

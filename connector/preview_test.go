@@ -195,6 +195,9 @@ func (f *fakeCRM) Preview(_ context.Context, object crm.Object, records []crm.Re
 			old = texts(rec.fields)
 		}
 		out[i] = crm.Preview{Action: res.Action, RemoteID: res.RemoteID, Err: res.Err}
+		if res.Action == crm.Adopted {
+			out[i].Proof = "email"
+		}
 		if res.Err != nil {
 			continue
 		}

@@ -74,13 +74,26 @@ func (p *rehearsal) Upsert(ctx context.Context, object crm.Object, records []crm
 	results := make([]crm.Result, len(records))
 	adopts := false
 	for i, rec := range records {
+		if previews[i].Action == crm.Adopted && !rec.Adopted {
+			results[i].Err = notPermitted(rec, previews[i])
+			continue
+		}
 		results[i] = p.note(rec, previews[i])
 		adopts = adopts || previews[i].Action == crm.Adopted
 	}
-	if adopts { // refused, noted, refused and then adopted
-		p.requests += 2
+	if adopts { // refused once more, and then adopted
+		p.requests++
 	}
 	return results, nil
+}
+
+// notPermitted is what a client answers before it may adopt: what a person wins
+// depends on the record that is found.
+func notPermitted(rec crm.Record, preview crm.Preview) *crm.Error {
+	return &crm.Error{
+		Kind: crm.Conflict, Code: crm.CodeAdoptable, Field: preview.Proof, Message: "a person created this record",
+		Holder: &crm.Ref{Object: rec.Object, RemoteID: preview.RemoteID},
+	}
 }
 
 // preview asks the client. A value that its holder has given up in this

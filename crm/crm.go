@@ -140,7 +140,8 @@ type Change struct {
 
 // Preview is what an Upsert of one record would do now.
 type Preview struct {
-	Action   Action   // Created, Updated, Adopted or Unchanged
+	Action   Action   // Created, Updated, Adopted (permitted or not) or Unchanged
+	Proof    string   // the field whose value proves that a record can be Adopted; "" of others
 	RemoteID string   // "" of a record that would be created
 	Changes  []Change // by field name; what would stay as it is is absent
 	// Err is nil or the *Error that the Upsert would give, as far as reading can

@@ -107,7 +107,7 @@ func (s *suite) foretellsAdoption(t *testing.T) {
 	foreign := a.Add(crm.Contact, crm.Fields{s.Email: address, s.FirstName: "Joni"})
 	record := s.contact("user-1")
 	p := s.foretell(t, a, crm.Contact, []crm.Record{record})[0]
-	if p.Action != crm.Adopted || p.RemoteID != foreign {
+	if p.Action != crm.Adopted || p.Proof != s.Email || p.RemoteID != foreign {
 		t.Errorf("got %s of %q, want %s adopted", p.Action, p.RemoteID, foreign)
 	}
 	if slices.ContainsFunc(p.Changes, func(c crm.Change) bool { return c.Field == s.FirstName }) {

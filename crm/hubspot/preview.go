@@ -138,14 +138,13 @@ func (p *preview) of(w *write) crm.Preview {
 	case h == nil:
 		return crm.Preview{Action: crm.Created, Changes: p.changes(w, nil)}
 	}
-	changes := p.changes(w, h.props)
-	action := crm.Updated
+	told := crm.Preview{Action: crm.Updated, RemoteID: h.id, Changes: p.changes(w, h.props)}
 	if p.adopted[w] {
-		action = crm.Adopted
-	} else if len(changes) == 0 {
-		action = crm.Unchanged
+		told.Action, told.Proof = crm.Adopted, emailProperty
+	} else if len(told.Changes) == 0 {
+		told.Action = crm.Unchanged
 	}
-	return crm.Preview{Action: action, RemoteID: h.id, Changes: changes}
+	return told
 }
 
 // changes compares what w would send with what the record holds.

@@ -72,11 +72,11 @@ func TestPreview_HoldersOfAddresses(t *testing.T) {
 	}{
 		"nobody's: its name stays": {
 			byKey: found(), byEmail: found(`{"id":"58817","properties":{"email":"jonas@b.example","lastname":"Webber"}}`),
-			want: crm.Preview{Action: crm.Adopted, RemoteID: "58817", Changes: []crm.Change{{Field: "crmsync_id", New: "k0"}, {Field: "firstname", New: "Jonas"}}},
+			want: crm.Preview{Action: crm.Adopted, Proof: "email", RemoteID: "58817", Changes: []crm.Change{{Field: "crmsync_id", New: "k0"}, {Field: "firstname", New: "Jonas"}}},
 		},
 		"nobody's, by a further address": {
 			byKey: found(), byEmail: found(`{"id":"6","properties":{"email":"j@b.example","firstname":"J","lastname":"W","hs_additional_emails":"x@b.example;Jonas@b.example"}}`),
-			want: crm.Preview{Action: crm.Adopted, RemoteID: "6", Changes: []crm.Change{{Field: "crmsync_id", New: "k0"}, {Field: "email", Old: "j@b.example", New: "jonas@b.example"}}},
+			want: crm.Preview{Action: crm.Adopted, Proof: "email", RemoteID: "6", Changes: []crm.Change{{Field: "crmsync_id", New: "k0"}, {Field: "email", Old: "j@b.example", New: "jonas@b.example"}}},
 		},
 		"another of ours": {
 			byKey: found(), byEmail: found(`{"id":"7","properties":{"crmsync_id":"k9","email":"jonas@b.example"}}`),
