@@ -1,9 +1,14 @@
 package connector
 
 import (
+	"fmt"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"crmsync/crm"
+	"crmsync/mapping"
 )
 
 // Credentials that are refused hold the account, wherever that is noticed: a
@@ -34,5 +39,50 @@ func TestOwners_RefusalHoldsTheAccountOrWhatUsesThem(t *testing.T) {
 		if (w.d.gate.wait() > 0) != c.account || (len(s.PausedObjects) == 0) != c.account {
 			t.Errorf("%v: state %+v, account held for %s", &c.err, s, w.d.gate.wait())
 		}
+	}
+}
+
+// A filter that looks owners up decides nothing while they are not known: the
+// event waits, and what it would write waits with it.
+func TestOwners_FiltersWaitForThem(t *testing.T) {
+	for _, kind := range []mapping.Kind{mapping.KindUser, mapping.KindCall} {
+		for _, status := range []int{401, 403, 503} {
+			t.Run(fmt.Sprintf("%s %d", kind, status), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { filterWaits(t, kind, status) })
+			})
+		}
+	}
+}
+
+func filterWaits(t *testing.T, kind mapping.Kind, status int) {
+	w := newWorld(t, func(o *DispatcherOptions) {
+		o.Mapper = newMapper(t, func(c *mapping.Config) {
+			c.Fields[crm.Activity]["owner"] = mapping.Expression{Source: `"7"`}
+			c.Filters = map[mapping.Kind]mapping.Expression{kind: {Source: "owner(user.email) != nil"}}
+		})
+	})
+	w.crm.owners = []crm.Owner{{ID: "7", Email: "u1@sales.example", Active: true}}
+	var failing atomic.Bool
+	failing.Store(true)
+	w.crm.before = func(op string, _ []string) error {
+		if op == "owners" && failing.Load() {
+			return &crm.Error{Kind: map[int]crm.Kind{401: crm.Unauthorized, 403: crm.Unauthorized}[status], Status: status}
+		}
+		return nil
+	}
+	stop := w.start()
+	w.accept(callEvent("e1", "c1", "u1", 1, "Call"), userEvent("e2", "updated", "u1", 2, "Una", "u1@sales.example"))
+	time.Sleep(time.Minute)
+	if kind == mapping.KindUser && w.status("e2") != "pending" || w.status("e1") != "pending" {
+		t.Errorf("while the owners cannot be read: call %s, user %s", w.status("e1"), w.status("e2"))
+	}
+	if n := w.crm.total(); n > 60 {
+		t.Errorf("%d requests in a minute", n)
+	}
+	failing.Store(false)
+	time.Sleep(2 * pauseMax)
+	stop()
+	if w.status("e1") != "applied" || w.status("e2") != "applied" {
+		t.Errorf("with the owners: call %s, user %s", w.status("e1"), w.status("e2"))
 	}
 }

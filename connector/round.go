@@ -138,7 +138,11 @@ func (r *round) mapEvents(ctx context.Context) {
 	owners := r.owners.table(ctx, r)
 	var missed bool
 	everywhere(len(r.events), func(i int) {
-		if ev := r.events[i]; ev.ended == nil {
+		switch ev := r.events[i]; {
+		case ev.ended != nil:
+		case owners == nil && r.mapper.FilteredByOwner(ev.decoded):
+			ev.await()
+		default:
 			ev.mapped = r.mapper.Map(ev.decoded, owners)
 		}
 	})
@@ -158,6 +162,15 @@ func (r *round) mapEvents(ctx context.Context) {
 			ev.ended = &mapping.EndedError{Status: string(state.Skipped), Reason: ev.mapped.Skip}
 		}
 		r.metrics.withheld(ev.mapped.Withheld)
+	}
+}
+
+// await leaves what the event may write pending: its objects are held.
+func (ev *event) await() {
+	for _, lane := range ev.Lanes {
+		if ev.records[lane] == nil {
+			ev.records[lane] = &state.Record{Object: lane.Object, Key: lane.Key, Status: state.Pending}
+		}
 	}
 }
 

@@ -126,16 +126,7 @@ func (m *Mapper) Variable(o crm.Object, field string) string {
 // NeedsOwners reports whether mapping ev may ask for owners, so that Map must
 // be given the table.
 func (m *Mapper) NeedsOwners(ev *Event) bool {
-	filters, objects := []Kind{ev.Kind}, []crm.Object{ev.Kind.object()}
-	if ev.Kind == KindCall {
-		filters, objects = append(filters, KindUser), append(objects, crm.Contact)
-	}
-	for _, k := range filters {
-		if p := m.filters[k]; p != nil && p.usesOwner {
-			return true
-		}
-	}
-	return slices.ContainsFunc(objects, m.UsesOwner)
+	return m.FilteredByOwner(ev) || m.fieldsUseOwner(ev.Kind.object()) || ev.Kind == KindCall && m.fieldsUseOwner(crm.Contact)
 }
 
 // Map says what ev means for the CRM. It depends on its arguments only: the

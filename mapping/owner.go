@@ -7,14 +7,25 @@ import (
 )
 
 // UsesOwner reports whether records of the object depend on owners: a field of
-// it looks one up, or the filter of what it is made from does.
+// it looks one up, or a filter of events that write it does.
 func (m *Mapper) UsesOwner(o crm.Object) bool {
 	for k, p := range m.filters {
-		if p != nil && p.usesOwner && k.object() == o {
-			return true
+		if p != nil && p.usesOwner && (o == crm.Company) == (k == KindOrg) {
+			return true // a call writes its contact as well, and asks the filter of users about it
 		}
 	}
+	return m.fieldsUseOwner(o)
+}
+
+func (m *Mapper) fieldsUseOwner(o crm.Object) bool {
 	return m.objects[o] != nil && slices.ContainsFunc(m.objects[o].fields, func(f field) bool { return f.usesOwner })
+}
+
+// FilteredByOwner reports whether a filter that ev has to pass looks up an
+// owner, so that nothing can be said of ev without the table.
+func (m *Mapper) FilteredByOwner(ev *Event) bool {
+	uses := func(k Kind) bool { return m.filters[k] != nil && m.filters[k].usesOwner }
+	return uses(ev.Kind) || ev.Kind == KindCall && uses(KindUser)
 }
 
 // OwnerField reports whether a CRM field of the object looks up an owner. It is
