@@ -34,9 +34,14 @@ type Options struct {
 // mapped anew while a long read (a backup) holds the old mapping.
 const initialMap = 1 << 30
 
-// growth is how much the file grows at once, which costs an fsync of its own;
-// bbolt's own 16 MiB is a lot for a connector that holds a few events.
-const growth = 4 << 20
+// How much the file grows at once, which costs an fsync of its own: a share of
+// what it has, between growth and maxGrowth. bbolt's own 16 MiB is a lot for a
+// connector that holds a few events, and little for one that holds many.
+const (
+	growth      = 4 << 20
+	maxGrowth   = 64 << 20
+	growthShare = 8
+)
 
 // Store is a state file. Its methods may be called concurrently.
 type Store struct {

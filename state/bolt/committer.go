@@ -19,6 +19,11 @@ import (
 // maxGroup bounds the operations that share a commit, and so its latency.
 const maxGroup = 1024
 
+const (
+	crowd     = 8 // writers of a group that show that others are on their way
+	crowdWait = 400 * time.Microsecond
+)
+
 // operation is one writer's part of a group. Run may be called several times:
 // it starts from the group it is given, and returns an error to be left out.
 type operation struct {
@@ -74,25 +79,44 @@ func (s *Store) write(ctx context.Context, fn func(*group) error) error {
 func (s *Store) commitLoop() {
 	defer close(s.stopped)
 	defer faultsPanic()()
-	for {
+	for before := 0; ; {
 		select {
 		case o := <-s.operations:
-			s.commit(s.gather(o))
+			ops := s.gather(o, before)
+			before = len(ops)
+			s.commit(ops)
 		case <-s.closing:
 			return
 		}
 	}
 }
 
-// gather adds everything that waits already.
-func (s *Store) gather(first *operation) []*operation {
-	runtime.Gosched() // writers that the last commit answered may have more
+// gather adds everything that waits already. When the group before was a crowd
+// it waits a little for more: most of what a commit costs does not depend on how
+// many share it. A lone writer waits for nobody.
+func (s *Store) gather(first *operation, before int) []*operation {
+	runtime.Gosched()           // writers that the last commit answered may have more
+	var enough <-chan time.Time // nil: nobody is waited for
+	if before >= crowd {
+		timer := time.NewTimer(crowdWait)
+		defer timer.Stop()
+		enough = timer.C
+	}
 	ops := []*operation{first}
 	for len(ops) < maxGroup {
 		select {
 		case o := <-s.operations:
 			ops = append(ops, o)
+			continue
 		default:
+		}
+		if enough == nil {
+			return ops
+		}
+		select {
+		case o := <-s.operations:
+			ops = append(ops, o)
+		case <-enough:
 			return ops
 		}
 	}
@@ -172,6 +196,7 @@ func (g *group) commit() error {
 	if g.err != nil {
 		return g.err
 	}
+	g.tx.DB().AllocSize = int(min(max(g.tx.Size()/growthShare, growth), maxGrowth))
 	return g.tx.Commit()
 }
 

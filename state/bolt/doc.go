@@ -6,7 +6,7 @@
 // is kept in memory: the leases. Writers hand it operations; while one commit
 // runs the next operations gather and then share a transaction and its fsync,
 // so a lone writer waits for nobody and a crowd does not wait for one fsync
-// each. An operation that returns an error is taken out and the others are run
+// each; in a crowd a group waits a moment for more. An operation that returns an error is taken out and the others are run
 // again without it, so operations must be repeatable; a commit that fails
 // fails for all of them and leaves nothing behind, in the file or in memory.
 //
