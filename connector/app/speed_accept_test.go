@@ -1,7 +1,7 @@
 package app_test
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -120,28 +121,19 @@ func (h *hammer) send(b *testing.B, more func() bool) strength {
 // converse sends over one connection, as long as there is more to send, and
 // returns how long each answer took.
 func (h *hammer) converse(more func() bool) (took []time.Duration, err error) {
-	if !more() {
-		return nil, nil
-	}
-	conn, err := net.Dial("tcp", h.addr)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	answers := bufio.NewReader(conn)
-	for again := true; again; again = more() {
-		request, err := h.request()
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	for more() {
+		req, err := h.request()
 		if err != nil {
 			return took, err
 		}
 		start := time.Now()
-		if _, err := conn.Write(request); err != nil {
-			return took, err
-		}
-		resp, err := http.ReadResponse(answers, nil)
+		resp, err := client.Do(req)
 		if err != nil {
 			return took, err
 		}
+		resp.Body.Close()
 		took = append(took, time.Since(start))
 		if resp.StatusCode != http.StatusNoContent {
 			return took, fmt.Errorf("answer %s", resp.Status)
@@ -150,15 +142,23 @@ func (h *hammer) converse(more func() bool) (took []time.Duration, err error) {
 	return took, nil
 }
 
-// request is the next call as it goes over the wire.
-func (h *hammer) request() ([]byte, error) {
+// request is the next call, signed.
+func (h *hammer) request() (*http.Request, error) {
 	n := int(h.next.Add(1))
 	body, now := h.bodies.call(n, users), time.Now()
 	id := fmt.Sprintf("msg_%027x", n)
 	signature, err := h.webhook.Sign(id, now, body)
-	head := fmt.Appendf(make([]byte, 0, len(body)+512), "POST /webhooks HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"+
-		"svix-id: %s\r\nsvix-timestamp: %d\r\nsvix-signature: %s\r\n\r\n", h.addr, len(body), id, now.Unix(), signature)
-	return append(head, body...), err
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequest(http.MethodPost, "http://"+h.addr+"/webhooks", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = http.Header{
+		"Svix-Id": {id}, "Svix-Timestamp": {strconv.FormatInt(now.Unix(), 10)}, "Svix-Signature": {signature},
+	}
+	return req, nil
 }
 
 // bareServer verifies and commits, and does nothing else.
