@@ -54,7 +54,6 @@ func TestI7_KilledWhileResyncing(t *testing.T) {
 	}
 	defer crm.Close()
 	p := newConnector(t, url, "CRMSYNC_BATCH_SIZE=2")
-	deadly.kill = func() { _ = p.cmd.Process.Kill(); <-p.ended }
 	s := newStream(200)
 	p.start()
 	p.sendAll(s.shuffled())
@@ -67,8 +66,11 @@ func TestI7_KilledWhileResyncing(t *testing.T) {
 	p.wantBehind("remapped", map[string]lag{"contact": {Records: contacts}})
 	p.mustRun("resync")
 	for range 3 {
+		launched := make(chan struct{})
+		deadly.kill = func() { <-launched; _ = p.cmd.Process.Kill(); <-p.ended }
 		sprung := deadly.set(func(op string) bool { return strings.Contains(op, "contacts/batch") })
 		p.launch()
+		close(launched)
 		select {
 		case <-sprung:
 		case <-time.After(patience):
