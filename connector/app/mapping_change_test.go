@@ -222,7 +222,7 @@ func TestEndToEnd_DryRun(t *testing.T) {
 		t.Errorf("status:\n%s", out)
 	}
 	out := p.mustRun("explain", lastID(p))
-	for _, part := range []string{"Dry run: would end applied", "create", "→"} {
+	for _, part := range []string{"Dry run: would end applied", "create", `hs_call_status      "COMPLETED"`} {
 		if !strings.Contains(out, part) {
 			t.Errorf("%q is not in\n%s", part, out)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"crmsync/connector"
 	"crmsync/crm"
+	"crmsync/mapping"
 	"crmsync/state"
 )
 
@@ -78,7 +79,7 @@ func endText(e connector.EventPreview) string {
 func printRecordPreview(w io.Writer, r connector.RecordPreview) error {
 	text := fmt.Sprintf("  %s %s: %s", r.Object, r.Key, previewVerbs[r.Action])
 	for _, part := range []struct{ label, value string }{
-		{"CRM record ", r.RemoteID}, {"superseded by ", r.SupersededBy}, {"", r.Note}, {"", r.Error},
+		{"CRM record ", r.RemoteID}, {"superseded by ", r.SupersededBy}, {"", noteText(r.Note)}, {"", r.Error},
 	} {
 		if part.value != "" {
 			text += ", " + part.label + part.value
@@ -87,7 +88,7 @@ func printRecordPreview(w io.Writer, r connector.RecordPreview) error {
 	fmt.Fprintln(w, printable(text))
 	t := newTable(w)
 	for _, c := range r.Changes {
-		t.row("    "+c.Field, oldText(c.Old), "→ "+newText(c))
+		t.row(changeCells(c, r.Action == string(crm.Created))...)
 	}
 	if err := t.flush(); err != nil {
 		return err
@@ -96,6 +97,31 @@ func printRecordPreview(w io.Writer, r connector.RecordPreview) error {
 		fmt.Fprintf(w, "    %s\n", printable(linkText(l)))
 	}
 	return nil
+}
+
+// changeCells show what would become of a field. A new record has no old values.
+func changeCells(c connector.FieldChange, created bool) []string {
+	field := "    " + c.Field
+	switch {
+	case c.Kept != "":
+		return []string{field, oldText(c.Old), "stays: " + keptText(c)}
+	case created:
+		return []string{field, newText(c)}
+	}
+	return []string{field, oldText(c.Old), "→ " + newText(c)}
+}
+
+// keptText says why a value stays, and what it would be otherwise.
+func keptText(c connector.FieldChange) string {
+	why := map[mapping.Policy]string{
+		mapping.IfEmpty:     "it is not empty",
+		mapping.IfUnchanged: "a person wrote it",
+		mapping.OnCreate:    "the record is not new",
+	}[c.Kept]
+	if c.New == "" {
+		return fmt.Sprintf("%s (%s); the event would clear it", why, c.Kept)
+	}
+	return fmt.Sprintf("%s (%s); the event says %s", why, c.Kept, newText(c))
 }
 
 func oldText(old string) string {
@@ -107,15 +133,16 @@ func oldText(old string) string {
 
 // newText shows what a field would become, and what that means.
 func newText(c connector.FieldChange) string {
+	text := quoteShort(c.New)
 	switch {
 	case c.New == "":
 		return "(cleared)"
 	case c.FullLength > 0:
-		return fmt.Sprintf("%s, cut to %d of %d characters", quoteShort(c.New), utf8.RuneCountInString(c.New), c.FullLength)
-	case c.Owner != "":
-		return fmt.Sprintf("%s, owner %s", quoteShort(c.New), c.Owner)
+		text += fmt.Sprintf(", cut to %d of %d characters", utf8.RuneCountInString(c.New), c.FullLength)
+	case c.DefaultOwner || c.Owner != "":
+		text += ", " + ownerText(ownerView{Email: c.Owner, ID: c.New, Default: c.DefaultOwner})
 	}
-	return quoteShort(c.New)
+	return text
 }
 
 func linkText(l connector.LinkPreview) string {
@@ -139,11 +166,34 @@ func printEventNotes(w io.Writer, e connector.EventPreview) {
 		fmt.Fprintf(w, "  %s %s stays as it is, its expression fails (%s): %s\n", f.Object, printable(f.Field), f.Variable, printable(f.Error))
 	}
 	for _, email := range e.NoOwner {
-		fmt.Fprintf(w, "  No owner in the CRM has the address %s.\n", printable(email))
+		if !defaultOwned(e, email) { // told with the field
+			fmt.Fprintf(w, "  No active owner in the CRM has the address %s, and CRMSYNC_DEFAULT_OWNER names nobody instead.\n", printable(email))
+		}
 	}
 	for _, warning := range e.Warnings {
 		fmt.Fprintf(w, "  Warning: %s\n", printable(warning))
 	}
+}
+
+// defaultOwned reports whether the default owner stands in for an address.
+func defaultOwned(e connector.EventPreview, email string) bool {
+	return slices.ContainsFunc(e.Records, func(r connector.RecordPreview) bool {
+		return slices.ContainsFunc(r.Changes, func(c connector.FieldChange) bool { return c.DefaultOwner && c.Owner == email })
+	})
+}
+
+// keptCount is how many values a policy keeps.
+func keptCount(p connector.Preview) (n int) {
+	for _, e := range p.Events {
+		for _, r := range e.Records {
+			for _, c := range r.Changes {
+				if c.Kept != "" {
+					n++
+				}
+			}
+		}
+	}
+	return n
 }
 
 func previewSummary(p connector.Preview, counts map[string]int) string {
@@ -156,6 +206,10 @@ func previewSummary(p connector.Preview, counts map[string]int) string {
 	if len(parts) == 0 {
 		parts = []string{"none"}
 	}
-	return fmt.Sprintf("%s, %s; records: %s. Nothing was written.",
-		plural(len(p.Events), "event"), plural(p.Requests, "writing request"), strings.Join(parts, ", "))
+	kept := ""
+	if n := keptCount(p); n > 0 {
+		kept = fmt.Sprintf("; %s of the CRM kept", plural(n, "value"))
+	}
+	return fmt.Sprintf("%s, %s to the CRM; records: %s%s. Nothing was written.",
+		plural(len(p.Events), "event"), plural(p.Requests, "request"), strings.Join(parts, ", "), kept)
 }

@@ -1,0 +1,54 @@
+package app_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"crmsync/crm/sandbox"
+)
+
+// A preview answers what a person asks before a mapping goes live: what changes,
+// what a colleague's edit keeps from changing, what is cut, who will own it.
+func TestEndToEnd_PreviewTellsWhatAPersonAsks(t *testing.T) {
+	t.Parallel() // they wait more than they work
+	crm, url := newCRM(t)
+	crm.SetOwners([]sandbox.Owner{{ID: "77", Email: "lead@sales.example"}})
+	p := newConnector(t, url,
+		"CRMSYNC_POLICY_CONTACT_jobtitle=if_unchanged", "CRMSYNC_MAP_CONTACT_jobtitle=user.role",
+		"CRMSYNC_MAP_ACTIVITY_crmsync_transcript=truncate(transcript(call), 20)", "CRMSYNC_DEFAULT_OWNER=77")
+	p.start()
+	p.sendDemo("org.updated", "user.created")
+	p.settled(20 * time.Second)
+	for _, r := range crm.Records("contacts") {
+		crm.EditRecord("contacts", r.ID, map[string]string{"jobtitle": "Chief"})
+	}
+	crm.AddRecord("contacts", map[string]string{"email": "jonas.weber@brightsales.example", "lastname": "Weber", "jobtitle": "Boss"})
+	twin := filepath.Join(p.dir, "twin.json")
+	body := `{"id":"evt-twin","type":"user.updated","timestamp":"2025-12-01T00:00:00","payload":{"user":{"id":"u-twin","name":"Twin","email":"lena.okafor@brightsales.example"}}}`
+	changed := filepath.Join(p.dir, "changed.json")
+	lena := `{"id":"evt-lena","type":"user.updated","timestamp":"2025-12-01T00:00:00","payload":{"user":{"id":"d36a91e4-7f0c-4b25-93ad-1c8e5b7f4062","email":"lena.okafor@brightsales.example","name":"Lena Braun","role":"Coach"}}}`
+	for name, text := range map[string]string{twin: body, changed: lena} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writes := crm.Writes()
+	text := p.mustRun("preview", changed, demoFile(t, "call.completed"), twin)
+	if crm.Writes() != writes {
+		t.Error("the preview wrote")
+	}
+	for _, part := range []string{
+		`"Chief"`, `stays: a person wrote it (if_unchanged); the event says "Coach"`, `"Boss"`, `stays: a person wrote it (if_unchanged); the event says "Sales Rep"`,
+		"→ (cleared)", `→ "Braun"`, "adopt (a person had created it)", "cut to 20 of 268 characters",
+		`"77", the default owner: nobody has the address jonas.weber@brightsales.example`,
+		"without email, which another record of ours holds (email_withheld)", "remove link to company", "link to contact",
+		"3 events, ", " to the CRM; records: 1 adopted, 2 created, 1 updated; 2 values of the CRM kept. Nothing was written.",
+	} {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is not in\n%s", part, text)
+		}
+	}
+}
