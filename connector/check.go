@@ -41,7 +41,7 @@ const (
 // Remedies of several findings, of which check prints each once.
 const (
 	remedyOtherID  = "remove the field in the CRM or name another one, then run crmsync setup"
-	remedySetup    = "run crmsync setup: it makes the fields of the preset and says which others are left to make by hand"
+	remedySetup    = "run crmsync setup: it makes the fields of the preset and names those that are left to make by hand"
 	remedyLeaveOut = "leave the field out of the mapping: an empty value of its variable does that"
 )
 

@@ -174,7 +174,7 @@ func refusesOption(f crm.Field, v any) *mismatch {
 	}
 	for _, one := range chosen {
 		if one != "" && !slices.Contains(f.Options, one) {
-			return &mismatch{code: CodeNotAnOption, takes: "takes what is in its list", got: "a value that is not in it"}
+			return &mismatch{code: CodeNotAnOption, takes: "takes values of its list", got: "none of them"}
 		}
 	}
 	return nil

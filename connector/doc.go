@@ -20,6 +20,7 @@
 //	trouble.go     records that get no answer while others arrive
 //	gate.go        pauses, breaker, rate limit: whether writing makes sense now
 //	look.go        what is looked at again before writing goes on
+//	check.go       what is wrong with a mapping, told before events meet it
 //	halt.go        pauses that a person ordered
 //	rehearsal.go   a client that only reads
 //	preview.go     what a round would do, told by a rehearsal

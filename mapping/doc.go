@@ -12,6 +12,9 @@
 //     withheld because an expression failed. [Mapper.Cut] tells a person what
 //     was left out of them for its length.
 //
+// Before the first event, [Mapper.Trials] tells what each expression gives for
+// samples: events in which everything is there, nothing is, or all is deleted.
+//
 // # Expressions
 //
 // The language is expr-lang/expr (https://expr-lang.org), checked against the

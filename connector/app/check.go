@@ -17,9 +17,10 @@ type checkCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*checkCommand) Help() string {
-	return `Looks at everything that can go wrong before the first event: variables, the expressions of the mapping, the state file,
-then the CRM's credentials, its fields, the unique id field and its owners. All findings are printed in one run, each with
-its variable and what to do; nothing is written. A warning stops nothing.
+	return `Looks at everything that can go wrong before the first event: variables, expressions and what they give for typical
+events, the state file, then the CRM: credentials and what they allow, the unique id field, and whether each mapped field
+exists, can be written and takes what its expression gives. All findings are printed in one run, each with its variable and
+what to do; nothing is written. An error means that records would be refused or data lost; a warning stops nothing.
 
 Exit codes: 0 nothing to mend, 1 the CRM or what is in the state file is at fault, 2 the configuration is.
 

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -249,5 +250,25 @@ func TestCheck_Cookbook(t *testing.T) {
 				t.Errorf("offline:\n%s", out)
 			}
 		})
+	}
+}
+
+// The README shows what a person reads.
+func TestCheck_ReadsAsTheREADMESays(t *testing.T) {
+	useHubSpot(t)
+	prepare(t)
+	for _, line := range []string{
+		`CONTACT_fristname=user.name`, `CONTACT_jobtitle=Sales Rep`, `CONTACT_lifecyclestage="Customer"`,
+		`CONTACT_hubspot_owner_id=user.email`, `ACTIVITY_hs_call_duration=durationSeconds(call)`,
+	} {
+		t.Setenv(assignment(line))
+	}
+	_, out, _ := run(t, "check")
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```\n$ crmsync check\n"+out+"```\n") {
+		t.Errorf("README.md does not show\n%s", out)
 	}
 }
