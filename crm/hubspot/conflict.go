@@ -259,9 +259,9 @@ func (b *batch) needed() []string {
 func (b *batch) holders(l lookup, wanted map[string][]*write, results []object) map[string]*holder {
 	found := map[string]*holder{}
 	for _, res := range results {
-		h := &holder{id: string(res.ID), key: string(res.Properties[b.c.idProperty]), props: map[string]string{}}
+		h := &holder{id: string(res.ID), key: textOf(res.Properties[b.c.idProperty]), props: map[string]string{}}
 		for name, value := range res.Properties {
-			h.props[name] = string(value)
+			h.props[name] = textOf(value)
 		}
 		if h.id == "" {
 			continue

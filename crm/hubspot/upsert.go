@@ -233,7 +233,7 @@ func (b *batch) match(s step, r reply, ws []*write, answer writeAnswer) {
 	for _, res := range answer.Results {
 		w := traces[string(res.TraceID)]
 		if w == nil {
-			w = names[string(res.Properties[b.c.idProperty])]
+			w = names[textOf(res.Properties[b.c.idProperty])]
 		}
 		if w == nil && s.verb == "update" {
 			w = names[string(res.ID)]

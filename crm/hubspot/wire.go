@@ -72,10 +72,11 @@ type writeAnswer struct {
 }
 
 type object struct {
-	ID         text            `json:"id"`
-	New        *bool           `json:"new"`
-	TraceID    text            `json:"objectWriteTraceId"`
-	Properties map[string]text `json:"properties"`
+	ID      text  `json:"id"`
+	New     *bool `json:"new"`
+	TraceID text  `json:"objectWriteTraceId"`
+	// Properties hold all that was written, which nobody asks for as a rule.
+	Properties map[string]json.RawMessage `json:"properties"`
 }
 
 type linkAnswer struct {
@@ -200,6 +201,13 @@ func (t *text) UnmarshalJSON(b []byte) error {
 		*t = text(b)
 	}
 	return nil
+}
+
+// textOf reads a text that was left as it is written.
+func textOf(raw json.RawMessage) string {
+	var t text
+	_ = t.UnmarshalJSON(raw) // it has been decoded once: it is valid
+	return string(t)
 }
 
 // texts is a list of text; a single one is a list of one.
