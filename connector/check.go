@@ -28,6 +28,7 @@ const (
 	CodeWrongUnit     = "wrong_unit"        // such as seconds where milliseconds are meant
 	CodeTooLong       = "too_long"          // the field holds less
 	CodeNotUnique     = "not_unique"        // the same value for records that must differ
+	CodeUnquoted      = "unquoted_text"     // a text without quotes is calculated
 	CodeLiteralQuotes = "literal_quotes"    // quotation marks became part of a text
 	CodeQuoted        = "quoted_expression" // an expression became a text
 	CodeFails         = "expression_fails"  // for events that are to be expected

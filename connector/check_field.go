@@ -3,6 +3,7 @@ package connector
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -80,12 +81,20 @@ func (s subject) writable() []string {
 	return names
 }
 
+// dashed is a date or a number as people write it.
+var dashed = regexp.MustCompile(`^\+?\d+([-/]\d+)+$`)
+
 // quotes looks for quotation marks that do not do what was meant.
 func (s subject) quotes() *Finding {
 	if s.trial.Quoted {
 		return s.finding(SeverityError, CodeQuoted,
 			"all of the expression is in quotes: its words would be written, and not what they stand for",
 			"take the quotes away")
+	}
+	if dashed.MatchString(s.trial.Source) {
+		return s.finding(SeverityError, CodeUnquoted,
+			"the expression is calculated: without quotes, what is between the numbers means minus or divided by",
+			`a text has double quotes around it; where a shell or Compose takes quotes away, write '"…"'`)
 	}
 	for _, v := range s.trial.Constants {
 		text, ok := v.(string)

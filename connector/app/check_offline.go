@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -152,44 +150,4 @@ func problemFinding(severity string, p *config.Problem) finding {
 	return finding{Finding: connector.Finding{
 		Severity: severity, Variable: p.Variable, Code: p.Code, Message: p.Message, Remedy: p.Remedy,
 	}}
-}
-
-// Words that are an expression by accident.
-var (
-	justWords     = regexp.MustCompile(`^\pL[\pL\pN_]*([ -]+[\pL\pN_]+)*$`)
-	curledQuotes  = "“”„‘’‚«»"
-	remedyQuotes  = `a text has double quotes around it; where a shell or Compose takes quotes away, write '"…"'`
-	remedyGrammar = "crmsync config --example explains expressions; https://expr-lang.org/docs/language-definition all of them"
-)
-
-func expressionFinding(m *mapping.ExpressionError) finding {
-	f := finding{
-		Finding: connector.Finding{
-			Severity: connector.SeverityError, Variable: m.Variable, Object: string(m.Object), Field: m.Field,
-			Code: "expression", Message: m.Message, Remedy: remedyGrammar,
-		},
-		Snippet: strings.TrimPrefix(m.Snippet(), "\n"),
-	}
-	if m.Line > 0 {
-		f.Message = fmt.Sprintf("line %d, column %d: %s", m.Line, m.Column, m.Message)
-	}
-	if m.Suggestion != "" {
-		f.Remedy = "did you mean " + m.Suggestion + "?"
-	}
-	switch {
-	case strings.ContainsAny(m.Source, curledQuotes):
-		f.Code, f.Message, f.Remedy = "curled_quotes", "has curled quotation marks, as a word processor writes them", `write straight ones: "…"`
-	case strings.Contains(m.Message, "literal not terminated"):
-		f.Code, f.Message = "missing_quote", "a text begins with a quotation mark and does not end with one"
-		f.Remedy = "put a quotation mark where the text ends"
-	case justWords.MatchString(m.Source):
-		f.Code, f.Message = "unquoted_text", "is neither a text in quotes nor the name of anything"
-		if m.Suggestion != "" {
-			remedy := "did you mean " + m.Suggestion + "? If it is meant as a text: " + remedyQuotes
-			f.Remedy = remedy
-			break
-		}
-		f.Remedy = remedyQuotes
-	}
-	return f
 }
