@@ -63,7 +63,7 @@ func TestOpen_ChecksPages(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	branch := pageOf(t, data, flagBranch)
+	branch := livePage(t, data, flagBranch)
 	copy(branch[pageHeader+8:pageHeader+16], branch[:8]) // its first child is itself
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)

@@ -66,14 +66,19 @@ func walked(t *testing.T, data []byte) []state.Finding {
 	return v.findings
 }
 
-// pageOf returns the bytes of the first page in use of the type.
-func pageOf(t *testing.T, data []byte, flags uint16) []byte {
+// pageOf returns the bytes of the first page of the type that is not in the list
+// of free ones.
+func pageOf(t *testing.T, data, list []byte, flags uint16) []byte {
 	t.Helper()
 	size := os.Getpagesize()
+	free := map[uint64]bool{}
+	for i := range int(binary.NativeEndian.Uint16(list[10:])) {
+		free[binary.NativeEndian.Uint64(list[pageHeader+8*i:])] = true
+	}
 	for id := firstPage; (id+1)*size <= len(data); id++ {
 		p := data[id*size : (id+1)*size]
 		number, count := binary.NativeEndian.Uint64(p), binary.NativeEndian.Uint16(p[10:])
-		if number == uint64(id) && binary.NativeEndian.Uint16(p[8:]) == flags && count > 2 {
+		if number == uint64(id) && !free[number] && binary.NativeEndian.Uint16(p[8:]) == flags && count > 2 {
 			return p
 		}
 	}
@@ -164,13 +169,14 @@ func livePage(t *testing.T, data []byte, flags uint16) []byte {
 	a, _ := parseMeta(data[pageHeader:])
 	b, _ := parseMeta(data[size+pageHeader:])
 	newest := newestMeta([]meta{a, b})
+	list := data[int(newest.freelist)*size:][:size]
 	switch flags {
 	case flagFreelist:
-		return data[int(newest.freelist)*size:][:size]
+		return list
 	case flagRoot:
 		return data[int(newest.root)*size:][:size]
 	}
-	return pageOf(t, data, flags)
+	return pageOf(t, data, list, flags)
 }
 
 // With one meta page a file can be used, but is not what was committed last.
