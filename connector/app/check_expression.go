@@ -78,7 +78,8 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 			return f
 		}
 	}
-	if !working.MatchString(m.Source) && unexpected.MatchString(m.Message) {
+	member := m.Suggestion != "" && strings.Contains(m.Source, ".") // usr.name is no text
+	if !member && !working.MatchString(m.Source) && unexpected.MatchString(m.Message) {
 		f.unquoted(m)
 	}
 	return f

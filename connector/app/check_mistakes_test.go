@@ -131,6 +131,7 @@ var mistakes = []mistake{
 	{`CONTACT_jobtitle=user.role # the role`, "comment", e, "", "jobtitle", "line of its own"},
 	{`CONTACT_jobtitle=if user.role == "x" then "y"`, "if", e, "", "jobtitle", "condition ?"},
 	// The expression.
+	{`CONTACT_jobtitle=usr.role`, "expression", e, "", "jobtitle", "did you mean user?"},
 	{`CONTACT_jobtitle=user.role +`, "expression", e, "", "jobtitle", "has to follow"},
 	{`ACTIVITY_hs_call_body=transcript`, "expression", e, "", "hs_call_body", "function"},
 	{`CONTACT_jobtitle=user.rolle`, "expression", e, "", "jobtitle", "did you mean role?"},
