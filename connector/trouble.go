@@ -78,7 +78,8 @@ func latest(a, b time.Time) time.Time {
 // keepProbe leaves one event in a claim, to see whether the CRM works, and gives
 // the others back. It is one that has not failed yet, else the one that failed
 // first: bad records are the oldest before long, and must not be all that is
-// tried.
+// tried. Events about the same records stay with it: what they may have written
+// has to be known.
 func (d *Dispatcher) keepProbe(ctx context.Context, claim *state.Claim) error {
 	if len(claim.Events) < 2 {
 		return nil
@@ -90,15 +91,40 @@ func (d *Dispatcher) keepProbe(ctx context.Context, claim *state.Claim) error {
 		return at
 	}
 	probe := slices.MinFunc(claim.Events, func(a, b state.Event) int { return lastFailure(a).Compare(lastFailure(b)) })
-	var others []uint64
-	for _, ev := range claim.Events {
-		if ev.Seq != probe.Seq {
-			others = append(others, ev.Seq)
-		}
-	}
-	claim.Events = []state.Event{probe}
+	kept, others := related(probe, claim.Events)
+	claim.Events = kept
 	if err := d.store.Release(ctx, others...); err != nil {
 		return fmt.Errorf("give back what is not tried now: %w", err)
 	}
 	return nil
+}
+
+// related parts events into those that share records with one of them, directly
+// or through others, and the Seqs of the rest.
+func related(to state.Event, events []state.Event) (kept []state.Event, others []uint64) {
+	lanes := map[state.Lane]bool{}
+	for _, lane := range to.Lanes {
+		lanes[lane] = true
+	}
+	known := func(lane state.Lane) bool { return lanes[lane] }
+	in := map[uint64]bool{to.Seq: true}
+	for more := true; more; {
+		more = false
+		for _, ev := range events {
+			if !in[ev.Seq] && slices.ContainsFunc(ev.Lanes, known) {
+				in[ev.Seq], more = true, true
+				for _, lane := range ev.Lanes {
+					lanes[lane] = true
+				}
+			}
+		}
+	}
+	for _, ev := range events {
+		if in[ev.Seq] {
+			kept = append(kept, ev)
+		} else {
+			others = append(others, ev.Seq)
+		}
+	}
+	return kept, others
 }
