@@ -334,7 +334,7 @@ func (r *rehearsals) drained(ctx context.Context, round *round, batch state.Batc
 	}
 	out, requests := []RecordPreview{}, map[[3]string]int{}
 	for _, w := range waiting {
-		if w.Kind != state.WaitLink || round.lanes[w.Record] != nil {
+		if w.Kind != state.WaitLink {
 			continue
 		}
 		links, err := r.d.store.Links(ctx, w.Record)
@@ -344,6 +344,8 @@ func (r *rehearsals) drained(ctx context.Context, round *round, batch state.Batc
 		link, action := links[w.Record], LinkMake
 		if slices.Contains(link.Targets, state.Target{Lane: w.Target, Drop: true}) {
 			action = LinkRemove
+		} else if !slices.Contains(link.Targets, state.Target{Lane: w.Target}) || link.Gone {
+			continue // made in this round, or not wanted any more
 		}
 		requests[[3]string{w.Record.Object, w.Target.Object, action}]++
 		out = append(out, RecordPreview{
