@@ -176,7 +176,7 @@ func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, e
 	for _, link := range batch.Links {
 		r.links[link.Lane] = link
 	}
-	drained, err := r.drained(ctx, round, batch)
+	drained, err := r.drained(ctx, batch)
 	if err != nil {
 		return Preview{}, fmt.Errorf("read waiting links: %w", err)
 	}
@@ -321,7 +321,7 @@ func (r *rehearsals) again(ctx context.Context, round *round, batch state.Batch)
 
 // drained are the records whose waiting links would be made or removed, since
 // the round makes their target known.
-func (r *rehearsals) drained(ctx context.Context, round *round, batch state.Batch) ([]RecordPreview, error) {
+func (r *rehearsals) drained(ctx context.Context, batch state.Batch) ([]RecordPreview, error) {
 	var known []state.Lane
 	for _, link := range batch.Links {
 		if link.RemoteID != "" {
