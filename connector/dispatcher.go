@@ -308,7 +308,7 @@ func (d *Dispatcher) round(ctx context.Context, claim state.Claim) error {
 		for i, ev := range claim.Events {
 			seqs[i] = ev.Seq
 		}
-		return errors.Join(err, d.store.Release(context.WithoutCancel(ctx), seqs...))
+		return errors.Join(err, d.store.Release(ctx, seqs...))
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -12,10 +11,14 @@ import (
 	"crmsync/state"
 )
 
-// Claim implements [state.Store].
+// Claim implements [state.Store]. It does not return before its answer: nobody
+// could give back what it claims after that.
 func (s *Store) Claim(ctx context.Context, o state.ClaimOptions) (state.Claim, error) {
+	if err := ctx.Err(); err != nil {
+		return state.Claim{}, err
+	}
 	var claim state.Claim
-	err := s.write(ctx, func(g *group) error {
+	err := s.write(context.WithoutCancel(ctx), func(g *group) error {
 		claim = g.claim(o)
 		return nil
 	})
@@ -31,19 +34,35 @@ func (s *Store) Claim(ctx context.Context, o state.ClaimOptions) (state.Claim, e
 	return claim, nil
 }
 
-// Release implements [state.Store].
+// Release implements [state.Store]. It changes nothing in the file, and so what
+// it gives back stays given back when the group that it is in cannot be
+// committed.
 func (s *Store) Release(ctx context.Context, seqs ...uint64) error {
-	seqs = slices.Clone(seqs)
-	err := s.write(ctx, func(g *group) error {
-		for _, seq := range seqs {
-			if g.free(seq) {
-				g.leases.lookEverywhere(seq)
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	r := release{seqs: seqs}
+	err := s.write(context.WithoutCancel(ctx), r.run)
+	if err != nil && !r.done {
 		return fmt.Errorf("release events: %w", err)
+	}
+	return nil
+}
+
+// release gives back events, once: in a second attempt of its group they may be
+// in another claim.
+type release struct {
+	seqs []uint64
+	done bool
+}
+
+func (r *release) run(g *group) error {
+	g.wake = true
+	if r.done {
+		return nil
+	}
+	r.done = true
+	for _, seq := range r.seqs {
+		if g.leases.remove(seq) {
+			g.leases.lookEverywhere(seq)
+		}
 	}
 	return nil
 }

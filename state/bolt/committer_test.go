@@ -297,6 +297,47 @@ func TestClose_answersEverybody(t *testing.T) {
 	}
 }
 
+// What is given back can be claimed again though the file takes nothing now, and
+// only once.
+func TestRelease_NeedsNoCommit(t *testing.T) {
+	s := openTest(t, Options{})
+	if _, err := s.Accept(t.Context(), message("a")); err != nil {
+		t.Fatal(err)
+	}
+	claimed := func() (seqs []uint64) {
+		c, err := s.Claim(t.Context(), state.ClaimOptions{Max: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ev := range c.Events {
+			seqs = append(seqs, ev.Seq)
+		}
+		return seqs
+	}
+	r := release{seqs: claimed()}
+	if errs := inOneGroup(s, r.run, overfill); !errors.Is(errs[0], state.ErrFull) {
+		t.Fatalf("got %v, want ErrFull", errs)
+	}
+	s.db.MaxSize = 0
+	seqs := claimed()
+	if len(seqs) != 1 {
+		t.Fatalf("claimed %v, want one event", seqs)
+	}
+	var again []state.Event
+	r = release{seqs: seqs}
+	inOneGroup(s,
+		func(g *group) error { again = g.claim(state.ClaimOptions{Max: 10}).Events; return nil },
+		r.run,
+		func(*group) error { return errors.New("makes the others run again") },
+	)
+	if len(again) != 1 {
+		t.Fatalf("the second attempt claimed %v, want one event", again)
+	}
+	if seqs := claimed(); len(seqs) != 0 {
+		t.Errorf("%v is in two claims", seqs)
+	}
+}
+
 // A rebind that is not committed lets the lanes of delayed events rest on.
 func TestRebind_UndoneKeepsLanesResting(t *testing.T) {
 	s := openTest(t, Options{})

@@ -1,6 +1,8 @@
 package statetest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -113,6 +115,17 @@ var claimTests = []test{
 		f.add("c1", "c2")
 		c := f.claimed(state.ClaimOptions{}, "evt-c1", "evt-c2")
 		f.ok(f.store.Release(f.ctx, c.Events[0].Seq, c.Events[0].Seq, 999))
+		f.claimed(state.ClaimOptions{}, "evt-c1")
+	}},
+	{"is given back though the caller is about to end", func(f *fixture) {
+		f.add("c1")
+		ended, end := context.WithCancel(f.ctx)
+		end()
+		if _, err := f.store.Claim(ended, state.ClaimOptions{Max: 10}); !errors.Is(err, context.Canceled) {
+			f.Errorf("claim after the end: got %v", err)
+		}
+		c := f.claimed(state.ClaimOptions{}, "evt-c1")
+		f.ok(f.store.Release(ended, c.Events[0].Seq))
 		f.claimed(state.ClaimOptions{}, "evt-c1")
 	}},
 	{"finds what is behind a long run of leased and blocked events", func(f *fixture) {
