@@ -242,7 +242,7 @@ func (d *Dispatcher) step(ctx context.Context) (time.Duration, error) {
 	}
 	paused, next := d.gate.paused()
 	claim, err := d.store.Claim(ctx, state.ClaimOptions{
-		Max: d.claimSize(), MaxBytes: claimBytes, Paused: paused, SettleTime: d.settleTime,
+		Max: d.claimSize(), MaxBytes: claimBytes, Paused: paused,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("claim: %w", err)

@@ -60,7 +60,7 @@ type round struct {
 	lanes   map[state.Lane]*lane
 	order   []state.Lane // of lanes, so that the same events give the same requests
 	links   map[state.Lane]state.Link
-	inDoubt map[state.Lane]time.Time
+	inDoubt map[state.Lane]time.Time // see state.Claim
 
 	kept      map[state.Lane][]crm.Change // fields that a person won
 	reborn    map[state.Lane]bool         // records that came back under a new id

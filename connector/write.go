@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,9 +64,11 @@ func (r *round) deliver(ctx context.Context, object crm.Object) error {
 	return nil
 }
 
-// admit postpones what the gate does not let through: everything, or all but
-// one record while it probes.
+// admit postpones what may not be sent now: what the CRM may still be creating,
+// and what the gate does not let through, which is everything, or all but one
+// record while it probes.
 func (w *writer) admit(jobs []*job) []*job {
+	jobs = slices.DeleteFunc(jobs, w.rests)
 	admitted := len(jobs)
 	switch {
 	case w.gate.closed(w.object):
@@ -77,6 +80,19 @@ func (w *writer) admit(jobs []*job) []*job {
 		w.postpone(j)
 	}
 	return jobs[:admitted]
+}
+
+// rests postpones a job whose record may appear in the CRM yet, because its
+// create was never answered; later the adapter looks for it first.
+func (w *writer) rests(j *job) bool {
+	sent, inDoubt := w.inDoubt[j.lane.Lane]
+	until := sent.Add(w.settleTime)
+	if !inDoubt || !w.creates(j) || !time.Now().Before(until) {
+		return false
+	}
+	j.ev.notBefore = latest(j.ev.notBefore, until)
+	w.postpone(j)
+	return true
 }
 
 func (w *writer) write(ctx context.Context, jobs []*job) error {
@@ -113,7 +129,7 @@ func (w *writer) write(ctx context.Context, jobs []*job) error {
 	return nil
 }
 
-// markInDoubt notes, before the first send, records that are about to be
+// markInDoubt notes, before they are sent, records that are about to be
 // created in a CRM where a repeated create makes a second record.
 func (w *writer) markInDoubt(ctx context.Context, jobs []*job) error {
 	var lanes []state.Lane
@@ -312,9 +328,6 @@ func (w *writer) alone(j *job, e *crm.Error) {
 	if w.unanswered(j.ev, byRecords) {
 		w.dead(j, state.ReasonGaveUp, e)
 		return
-	}
-	if w.creates(j) {
-		j.ev.notBefore = time.Now().Add(w.settleTime) // then the adapter looks for it first
 	}
 	j.ev.records[j.lane.Lane].Error = e.Error()
 	w.postpone(j)

@@ -206,10 +206,9 @@ type ReadyLink struct {
 
 // ClaimOptions size and narrow a claim.
 type ClaimOptions struct {
-	Max        int           // events
-	MaxBytes   int           // of bodies, as received; at least one event is claimed; 0 for no bound
-	Paused     []string      // objects that may not be written now
-	SettleTime time.Duration // lanes in doubt rest this long
+	Max      int      // events
+	MaxBytes int      // of bodies, as received; at least one event is claimed; 0 for no bound
+	Paused   []string // objects that may not be written now
 }
 
 // Claim is a set of leased events, oldest first, with bodies.
@@ -218,7 +217,8 @@ type Claim struct {
 	// Next is when something that is pending but not due yet may be claimed;
 	// zero when there is nothing of the kind.
 	Next time.Time
-	// InDoubt holds the claimed lanes whose last create was never answered.
+	// InDoubt says of the claimed lanes whose last create was never answered when
+	// it was sent.
 	InDoubt map[Lane]time.Time
 }
 

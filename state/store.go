@@ -49,8 +49,8 @@ type Store interface {
 	// be read and committed: the caller must not change it any more.
 	Settle(ctx context.Context, b Batch) error
 
-	// MarkInDoubt notes, before their first send, lanes whose records are about
-	// to be created in a CRM without upsert. An earlier mark stays.
+	// MarkInDoubt notes, before they are sent, lanes whose records are about to be
+	// created in a CRM without upsert. The last mark counts.
 	MarkInDoubt(ctx context.Context, at time.Time, lanes ...Lane) error
 
 	// Links returns what is remembered of the lanes; unknown ones are absent.

@@ -72,7 +72,7 @@ func (r *release) run(g *group) error {
 func (g *group) claim(o state.ClaimOptions) state.Claim {
 	paused := maskOf(o.Paused...)
 	g.moveDue(paused, max(o.Max, 1000))
-	g.leases.wakeDue(g.now, o.SettleTime)
+	g.leases.wakeDue(g.now)
 	g.leases.claim++
 	c := claiming{group: g, ClaimOptions: o, number: g.leases.claim}
 	c.InDoubt = make(map[state.Lane]time.Time)
@@ -84,7 +84,7 @@ func (g *group) claim(o state.ClaimOptions) state.Claim {
 		h.advance()
 		g.leases.next[h.mask] = h.passed + 1
 	}
-	c.Next = earlier(g.nextDue(paused), g.leases.firstDue(o.SettleTime))
+	c.Next = earlier(g.nextDue(paused), g.leases.firstDue())
 	return c.Claim
 }
 
@@ -123,8 +123,8 @@ func (c *claiming) take(seq uint64) bool {
 	return true
 }
 
-// waits parks the event when one of its lanes is in another claim, rests with
-// an event that is not due, or is in doubt.
+// waits parks the event when one of its lanes is in another claim, or rests with
+// an event that is not due.
 func (c *claiming) waits(e *state.Event) bool {
 	if lane, ok := c.leases.taken(c.number, e.Lanes); ok {
 		c.leases.park(lane, parking{seq: e.Seq})
@@ -133,10 +133,6 @@ func (c *claiming) waits(e *state.Event) bool {
 	for _, lane := range e.Lanes {
 		if until := c.leases.resting[lane]; c.now.Before(until) {
 			c.leases.park(lane, parking{seq: e.Seq, until: until})
-			return true
-		}
-		if mark, ok := c.mark(lane); ok && c.now.Before(mark.Add(c.SettleTime)) {
-			c.leases.park(lane, parking{seq: e.Seq, mark: mark})
 			return true
 		}
 	}

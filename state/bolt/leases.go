@@ -36,16 +36,7 @@ type holder struct {
 // parking remembers the first event that waits for a lane.
 type parking struct {
 	seq   uint64
-	until time.Time // of a lane that rests
-	mark  time.Time // of a lane in doubt; both are zero for one that is leased
-}
-
-// due returns when the lane can be claimed; zero when that depends on a claim.
-func (p parking) due(settle time.Duration) time.Time {
-	if !p.mark.IsZero() {
-		return p.mark.Add(settle)
-	}
-	return p.until
+	until time.Time // of a lane that rests; zero for one that is leased
 }
 
 func newLeases() *leases {
@@ -156,14 +147,14 @@ func (l *leases) load(t *tables) {
 }
 
 // wakeDue ends the rest of lanes whose time has come.
-func (l *leases) wakeDue(now time.Time, settle time.Duration) {
+func (l *leases) wakeDue(now time.Time) {
 	for lane, until := range l.resting {
 		if !now.Before(until) {
 			delete(l.resting, lane)
 		}
 	}
 	for lane, p := range l.parked {
-		if due := p.due(settle); !due.IsZero() && !now.Before(due) {
+		if !p.until.IsZero() && !now.Before(p.until) {
 			l.unpark(lane)
 		}
 	}
@@ -171,10 +162,10 @@ func (l *leases) wakeDue(now time.Time, settle time.Duration) {
 
 // firstDue returns when the first lane has rested that an event waits for; zero
 // for none.
-func (l *leases) firstDue(settle time.Duration) time.Time {
+func (l *leases) firstDue() time.Time {
 	var first time.Time
 	for _, p := range l.parked {
-		first = earlier(first, p.due(settle))
+		first = earlier(first, p.until)
 	}
 	return first
 }

@@ -24,7 +24,7 @@ func (g *group) rebind() error {
 	g.sums.Waiting = 0
 	clear(g.sums.Mapped)
 	g.restart()
-	g.leases.rescan() // no event waits for a lane in doubt
+	g.leases.rescan() // no lane rests
 	g.wake = true
 	return nil
 }

@@ -167,11 +167,9 @@ func (s *Store) MarkInDoubt(ctx context.Context, at time.Time, lanes ...state.La
 	lanes = slices.Clone(lanes)
 	err := s.write(ctx, func(g *group) error {
 		for _, lane := range lanes {
-			if key := laneKey(lane); !g.has(doubt, key) {
-				value, err := encode(doubtBody{At: packedTime(at)})
-				g.fail(err)
-				g.put(doubt, key, value)
-			}
+			value, err := encode(doubtBody{At: packedTime(at)})
+			g.fail(err)
+			g.put(doubt, laneKey(lane), value)
 		}
 		return nil
 	})
@@ -181,18 +179,12 @@ func (s *Store) MarkInDoubt(ctx context.Context, at time.Time, lanes ...state.La
 	return nil
 }
 
-// doubtBody says when the create of a lane was first sent.
+// doubtBody says when the create of a lane was last sent.
 type doubtBody struct {
 	At packedTime `cbor:"1,keyasint,omitempty"`
 }
 
-// clearDoubt lets the events that wait for the lane be claimed.
-func (g *group) clearDoubt(lane state.Lane) {
-	if g.delete(doubt, laneKey(lane)) {
-		g.leases.unpark(lane)
-		g.wake = true
-	}
-}
+func (g *group) clearDoubt(lane state.Lane) { g.delete(doubt, laneKey(lane)) }
 
 // mark returns the in-doubt mark of a lane.
 func (t *tables) mark(lane state.Lane) (time.Time, bool) {

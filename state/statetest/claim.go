@@ -104,7 +104,7 @@ var claimTests = []test{
 		f.clock.Advance(time.Minute)
 		f.claimed(state.ClaimOptions{}, "evt-c1", "evt-c2")
 	}},
-	{"lets lanes in doubt rest and then names them", claimInDoubt},
+	{"names the lanes in doubt", claimInDoubt},
 	{"is forgotten by a restart", func(f *fixture) {
 		f.add("c1")
 		f.claimed(state.ClaimOptions{}, "evt-c1")
@@ -159,29 +159,24 @@ var claimTests = []test{
 }
 
 func claimInDoubt(f *fixture) {
-	o := state.ClaimOptions{SettleTime: time.Minute}
 	f.add("c1", "c2")
 	c := f.claimed(state.ClaimOptions{Max: 1}, "evt-c1")
 	f.ok(f.store.MarkInDoubt(f.ctx, epoch, contact("c1")))
-	f.ok(f.store.MarkInDoubt(f.ctx, epoch.Add(time.Hour), contact("c1"))) // the earlier mark stays
+	f.ok(f.store.MarkInDoubt(f.ctx, epoch.Add(time.Hour), contact("c1"))) // the last mark counts
 	f.ok(f.store.Release(f.ctx, c.Events[0].Seq))
 	f.reopen()
-	c = f.claimed(o, "evt-c2")
-	f.equal("next", c.Next, epoch.Add(time.Minute))
-	f.equal("in doubt", c.InDoubt, map[state.Lane]time.Time{})
-	f.clock.Advance(time.Minute)
-	c = f.claimed(o, "evt-c1")
-	f.equal("in doubt", c.InDoubt, map[state.Lane]time.Time{contact("c1"): epoch})
+	c = f.claimed(state.ClaimOptions{}, "evt-c1", "evt-c2")
+	f.equal("in doubt", c.InDoubt, map[state.Lane]time.Time{contact("c1"): epoch.Add(time.Hour)})
 	f.settle(state.Batch{
 		Settlements: []state.Settlement{{Seq: c.Events[0].Seq, Status: state.Pending}},
 		Links:       []state.Link{{Lane: contact("c1"), RemoteID: "1"}},
 	})
-	c = f.claimed(o, "evt-c1")
+	c = f.claimed(state.ClaimOptions{}, "evt-c1")
 	f.equal("in doubt after its link", c.InDoubt, map[state.Lane]time.Time{})
 	f.ok(f.store.MarkInDoubt(f.ctx, f.clock.Now(), contact("c1")))
 	f.settle(state.Batch{
 		Settlements: []state.Settlement{{Seq: c.Events[0].Seq, Status: state.Pending}},
 		NotCreated:  []state.Lane{contact("c1"), contact("c9")},
 	})
-	f.equal("in doubt after a refusal", f.claimed(o, "evt-c1").InDoubt, map[state.Lane]time.Time{})
+	f.equal("in doubt after a refusal", f.claimed(state.ClaimOptions{}, "evt-c1").InDoubt, map[state.Lane]time.Time{})
 }

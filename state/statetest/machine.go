@@ -123,10 +123,9 @@ func (m *machine) accept(t *rapid.T) {
 
 func (m *machine) claim(t *rapid.T) {
 	o := state.ClaimOptions{
-		Max:        rapid.IntRange(0, 5).Draw(t, "max"),
-		MaxBytes:   rapid.SampledFrom([]int{0, 0, 25}).Draw(t, "bytes"),
-		Paused:     some(t, []string{"activity", "contact", "company"}, "paused"),
-		SettleTime: rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "settle time"),
+		Max:      rapid.IntRange(0, 5).Draw(t, "max"),
+		MaxBytes: rapid.SampledFrom([]int{0, 0, 25}).Draw(t, "bytes"),
+		Paused:   some(t, []string{"activity", "contact", "company"}, "paused"),
 	}
 	got, err := m.store.Claim(m.ctx, o)
 	m.ok(err)
@@ -243,9 +242,7 @@ func (m *machine) markInDoubt(t *rapid.T) {
 	marked := some(t, lanes, "lane")
 	m.ok(m.store.MarkInDoubt(m.ctx, m.clock.Now(), marked...))
 	for _, l := range marked {
-		if _, ok := m.model.doubt[l]; !ok {
-			m.model.doubt[l] = m.clock.Now()
-		}
+		m.model.doubt[l] = m.clock.Now()
 	}
 }
 

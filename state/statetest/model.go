@@ -122,7 +122,7 @@ func (m *model) claim(number int, o state.ClaimOptions, now time.Time) []*modelE
 		if len(claimed) == o.Max {
 			break
 		}
-		if e.Status != state.Pending || e.claim != 0 || e.NotBefore.After(now) || !e.open(o.Paused) || m.blocked(e, number, o, now) {
+		if e.Status != state.Pending || e.claim != 0 || e.NotBefore.After(now) || !e.open(o.Paused) || m.blocked(e, number, now) {
 			continue
 		}
 		if size += e.Size; o.MaxBytes > 0 && size > o.MaxBytes && len(claimed) > 0 {
@@ -148,11 +148,8 @@ func (e *modelEvent) open(paused []string) bool {
 	return settled == len(e.Lanes)
 }
 
-func (m *model) blocked(e *modelEvent, number int, o state.ClaimOptions, now time.Time) bool {
+func (m *model) blocked(e *modelEvent, number int, now time.Time) bool {
 	for _, l := range e.Lanes {
-		if mark, ok := m.doubt[l]; ok && mark.Add(o.SettleTime).After(now) {
-			return true
-		}
 		if m.find(func(o *modelEvent) bool {
 			return o.claim != 0 && o.claim != number && slices.Contains(o.Lanes, l) || o.rests(l, now)
 		}) != nil {
