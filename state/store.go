@@ -36,9 +36,10 @@ type Store interface {
 	// Claim leases events that are pending, due, without a leased lane outside
 	// this claim, and that have a lane that is neither settled nor paused (or no
 	// lane at all). An event that is not due keeps its unsettled lanes from
-	// newer events, so that a claim sees all that was tried for a record. One
-	// whose lanes are all settled can be claimed too: it has to be ended. Leases
-	// end with Settle, Release or the process; a Claim that fails leaves none.
+	// events that have them to settle too, so that a claim sees all that was tried
+	// for a record. One whose lanes are all settled can be claimed too: it has to
+	// be ended. Leases end with Settle, Release or the process; a Claim that fails
+	// leaves none.
 	Claim(ctx context.Context, o ClaimOptions) (Claim, error)
 
 	// Release gives back claimed events as if they had not been claimed, also

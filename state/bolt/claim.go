@@ -123,15 +123,15 @@ func (c *claiming) take(seq uint64) bool {
 	return true
 }
 
-// waits parks the event when one of its lanes is in another claim, or rests with
-// an event that is not due.
+// waits parks the event when one of its lanes is in another claim, or one that
+// is still to be settled rests with an event that is not due.
 func (c *claiming) waits(e *state.Event) bool {
 	if lane, ok := c.leases.taken(c.number, e.Lanes); ok {
 		c.leases.park(lane, parking{seq: e.Seq})
 		return true
 	}
 	for _, lane := range e.Lanes {
-		if until := c.leases.resting[lane]; c.now.Before(until) {
+		if until := c.leases.resting[lane]; c.now.Before(until) && !laneSettled(e, lane) {
 			c.leases.park(lane, parking{seq: e.Seq, until: until})
 			return true
 		}

@@ -151,7 +151,7 @@ func (e *modelEvent) open(paused []string) bool {
 func (m *model) blocked(e *modelEvent, number int, now time.Time) bool {
 	for _, l := range e.Lanes {
 		if m.find(func(o *modelEvent) bool {
-			return o.claim != 0 && o.claim != number && slices.Contains(o.Lanes, l) || o.rests(l, now)
+			return o.claim != 0 && o.claim != number && slices.Contains(o.Lanes, l) || o.rests(l, now) && !e.settled(l)
 		}) != nil {
 			return true
 		}
@@ -161,8 +161,11 @@ func (m *model) blocked(e *modelEvent, number int, now time.Time) bool {
 
 // rests reports whether the event is not due and keeps its lane from others.
 func (e *modelEvent) rests(l state.Lane, now time.Time) bool {
-	settled := slices.ContainsFunc(e.Records, func(r state.Record) bool { return r.Lane() == l && r.Status != state.Pending })
-	return e.Status == state.Pending && e.NotBefore.After(now) && slices.Contains(e.Lanes, l) && !settled
+	return e.Status == state.Pending && e.NotBefore.After(now) && slices.Contains(e.Lanes, l) && !e.settled(l)
+}
+
+func (e *modelEvent) settled(l state.Lane) bool {
+	return slices.ContainsFunc(e.Records, func(r state.Record) bool { return r.Lane() == l && r.Status != state.Pending })
 }
 
 // settle reports whether the batch is accepted; if not nothing changes.
