@@ -36,10 +36,10 @@ type delivery[T any] struct {
 	once func(T) bool
 
 	arrived func(T)
-	failed  func(T, *crm.Error) // the answer is about this item
-	alone   func(T, *crm.Error) // sent alone, and no useful answer
-	later   func(T)             // not sent, or sent to a CRM that is held now
-	held    func(reason string) // a hold begins
+	failed  func(T, *crm.Error)       // the answer is about this item
+	alone   func(T, *crm.Error, bool) // no useful answer; whether others were taken in the same one
+	later   func(T)                   // not sent, or sent to a CRM that is held now
+	held    func(reason string)       // a hold begins
 
 	alive bool // the CRM has taken or judged something of the present batch
 }
@@ -78,7 +78,7 @@ func (d *delivery[T]) runBatch(ctx context.Context, batch []T) {
 		case err == nil:
 			d.answered(part, errs)
 		case e.Kind == crm.Unavailable && d.once != nil && slices.ContainsFunc(part, d.once):
-			d.unanswered(part, e)
+			d.unanswered(part, e, false)
 		case len(part) > 1 && e.Kind == crm.Unavailable && !d.alive && tries == 1:
 			continue
 		case len(part) > 1 && e.Kind == crm.Unavailable && !d.alive:
@@ -86,7 +86,7 @@ func (d *delivery[T]) runBatch(ctx context.Context, batch []T) {
 		case len(part) > 1 && (e.Kind == crm.Unavailable || concernsRecord(e)):
 			queue = slices.Concat(queue[:1], split(part, len(part)/2), queue[1:])
 		case e.Kind == crm.Unavailable:
-			d.unanswered(part, e)
+			d.unanswered(part, e, false)
 		case concernsRecord(e):
 			d.failed(part[0], e)
 		default:
@@ -111,9 +111,10 @@ func (d *delivery[T]) answered(batch []T, errs []error) {
 	}
 	// First those that got no useful answer: that others were taken or judged in
 	// the same answer says that they are to blame themselves.
+	taken := slices.Contains(errs, nil)
 	for i := range batch {
 		if e := crm.AsError(errs[i]); errs[i] != nil && e.Kind == crm.Unavailable {
-			d.unanswered(batch[i:i+1], e)
+			d.unanswered(batch[i:i+1], e, taken)
 		}
 	}
 	for i, item := range batch {
@@ -135,12 +136,12 @@ func (d *delivery[T]) answered(batch []T, errs []error) {
 
 // unanswered deals with items, as a rule one, that got no useful answer and
 // are not sent again now.
-func (d *delivery[T]) unanswered(items []T, e *crm.Error) {
+func (d *delivery[T]) unanswered(items []T, e *crm.Error, othersTaken bool) {
 	if d.gate.suspects(d.lane(items[0]).String(), d.reason(items, e)) {
 		d.trip(items, e)
 	}
 	for _, item := range items {
-		d.alone(item, e)
+		d.alone(item, e, othersTaken)
 	}
 }
 

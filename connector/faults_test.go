@@ -47,6 +47,38 @@ func TestFaults_SilenceOfTheCRMIsNobodysFault(t *testing.T) {
 	})
 }
 
+// A CRM that falls silent twice, and takes others in between, costs no event
+// either that came alone both times.
+func TestFaults_SilenceTwiceMayBeAnAccident(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		sent := 0
+		w.crm.judge = func(r crm.Record) *crm.Error {
+			if r.Key != "u1" {
+				return nil
+			}
+			if sent++; sent > 2 {
+				return nil
+			}
+			return &crm.Error{Status: 200, Code: crm.CodeSilentNoop}
+		}
+		stop := w.start()
+		w.accept(userEvent("e1", "created", "u1", 1, "N", ""))
+		synctest.Wait()
+		w.accept(userEvent("e2", "created", "u2", 1, "N", ""))
+		synctest.Wait()
+		if got := w.status("e2"); sent != 1 || got != "applied" {
+			t.Fatalf("sent %d times, and another one is %s", sent, got)
+		}
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		stop()
+		if got := w.status("e1"); got != "applied" {
+			t.Errorf("event is %s after %d sends", got, sent)
+		}
+	})
+}
+
 // That the CRM takes links says nothing about its taking records.
 func TestFaults_LinksDoNotVouchForRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -178,7 +178,7 @@ func (r *round) sideGone(e *edge, err *crm.Error) {
 	if m := err.Missing; m != nil && m.RemoteID == e.From.RemoteID && m.Object == e.From.Object {
 		gone = e.record
 		if e.job != nil { // it was written a moment ago: try the whole job again, later
-			r.linkAlone(e, err)
+			r.linkAlone(e, err, false)
 			return
 		}
 		r.drained(e, false)
@@ -193,8 +193,8 @@ func (r *round) sideGone(e *edge, err *crm.Error) {
 }
 
 // linkAlone notes a link that was sent alone and got no useful answer.
-func (r *round) linkAlone(e *edge, err *crm.Error) {
-	if e.job != nil && r.unanswered(e.job.ev, way{e.From.Object, true}) {
+func (r *round) linkAlone(e *edge, err *crm.Error, othersTaken bool) {
+	if e.job != nil && r.unanswered(e.job.ev, way{e.From.Object, true}, othersTaken) {
 		e.job.linkErr, e.job.gaveUp = scrubbedLink(err, e), true
 		return
 	}

@@ -19,6 +19,7 @@ type trouble struct {
 	way     way
 	last    time.Time     // its last failure
 	own     bool          // something else has arrived the same way since: not the CRM's fault
+	proofs  int           // that it is its own fault
 	failing time.Duration // how long it has been failing by its own fault
 }
 
@@ -30,11 +31,11 @@ type way struct {
 }
 
 // unanswered notes that something of ev was sent alone and got no useful
-// answer. The event tries again after a while, so that another one is sent
-// first. It reports true when the event has failed for long enough, while
+// answer, or none in one in which others were taken. The event tries again after
+// a while, so that another one is sent first. It reports true when the event has failed for long enough, while
 // others arrived, to give it up. Time during which the account was held does
 // not count.
-func (r *round) unanswered(ev *event, w way) (giveUp bool) {
+func (r *round) unanswered(ev *event, w way, othersTaken bool) (giveUp bool) {
 	t := r.troubles[ev.Seq]
 	if t == nil {
 		t = &trouble{way: w, failing: ev.FailingFor}
@@ -42,10 +43,14 @@ func (r *round) unanswered(ev *event, w way) (giveUp bool) {
 	}
 	now, most := time.Now(), outageMax
 	if t.isOwn(w) {
+		t.proofs++
 		t.failing += now.Sub(latest(t.last, r.gate.healthySince()))
 		most = retryMax
 	}
-	t.way, t.last, t.own = w, now, false
+	t.way, t.last, t.own = w, now, othersTaken
+	if othersTaken {
+		t.proofs++
+	}
 	ev.attempted, ev.failing = true, t.failing
 	ev.notBefore = now.Add(backoff(ev.Attempts, most))
 	return t.failing >= r.giveUpAfter
@@ -54,6 +59,12 @@ func (r *round) unanswered(ev *event, w way) (giveUp bool) {
 // isOwn reports whether the last failure was on that way, and the event's own
 // fault. A nil t is none.
 func (t *trouble) isOwn(w way) bool { return t != nil && t.own && t.way == w }
+
+// isProven reports whether another failure on that way would leave no doubt whose
+// fault it is: the CRM took others in the answer to an earlier one, or between the
+// earlier two. A CRM may fail twice, with something arriving in between. A nil t
+// is none.
+func (t *trouble) isProven(w way) bool { return t.isOwn(w) && t.proofs > 0 }
 
 // vindicated says that something arrived: what failed before it on the same way
 // did so by its own fault.

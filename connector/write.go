@@ -314,18 +314,18 @@ func (w *writer) bury() {
 
 // alone notes a record that was sent alone and got no useful answer. One that
 // the CRM passes over in silence is refused when it is passed over again after
-// the CRM took another: before that, the CRM may be broken for all of them. What
-// is refused of a record says enough about its older events.
-func (w *writer) alone(j *job, e *crm.Error) {
+// others were clearly not: before that, the CRM may be broken for all of them.
+// What is refused of a record says enough about its older events.
+func (w *writer) alone(j *job, e *crm.Error, othersTaken bool) {
 	e = w.scrubbed(e, j)
 	w.metrics.delivered(w.object, e.Kind.String())
 	byRecords := way{object: w.object}
-	if e.Code == crm.CodeSilentNoop && (j.lane.refused != nil || w.troubles[j.ev.Seq].isOwn(byRecords)) {
+	if e.Code == crm.CodeSilentNoop && (j.lane.refused != nil || w.troubles[j.ev.Seq].isProven(byRecords)) {
 		j.lane.refused = &refusal{hash: j.hash, err: e}
 		w.dead(j, state.ReasonRefused, e)
 		return
 	}
-	if w.unanswered(j.ev, byRecords) {
+	if w.unanswered(j.ev, byRecords, othersTaken) {
 		w.dead(j, state.ReasonGaveUp, e)
 		return
 	}
