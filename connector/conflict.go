@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"time"
 
@@ -70,18 +69,13 @@ func (w *writer) noteAdoptions(ctx context.Context, clashes []clash) error {
 	var notes []state.Link
 	for _, c := range clashes {
 		if c.adoptable() {
-			note := c.job.link
-			note.Adopted, note.UpdatedAt = true, time.Now()
-			notes = append(notes, note)
+			known := w.links[c.job.lane.Lane]
+			known.Lane, known.Adopted = c.job.lane.Lane, true
+			w.links[c.job.lane.Lane] = known
+			notes = append(notes, known)
 		}
 	}
-	if len(notes) == 0 {
-		return nil
-	}
-	if err := w.store.Settle(ctx, state.Batch{Links: notes}); err != nil {
-		return fmt.Errorf("note adoptions: %w", err)
-	}
-	return nil
+	return w.note(ctx, notes)
 }
 
 // The notes of records that were written otherwise than their events say.

@@ -45,9 +45,9 @@ func history(random *rand.Rand, n int) (bodies []string) {
 		var body string
 		switch id := fmt.Sprintf("e%d", i); random.IntN(5) {
 		case 0:
-			body = orgEvent(id, "updated", o, i, fmt.Sprintf("Org %d", i))
+			body = orgEvent(id, "updated", o, i, fmt.Sprintf("Org %d", i%3))
 		case 1, 2:
-			body = userEvent(id, verb, u, i, fmt.Sprintf("Name %d", i), fmt.Sprintf("%s.%d@sales.example", u, i))
+			body = userEvent(id, verb, u, i, fmt.Sprintf("Name %d", i%3), fmt.Sprintf("%s.%d@sales.example", u, i%3))
 		default:
 			body = callEvent(id, fmt.Sprintf("c%d", random.IntN(n)), u, i, fmt.Sprintf("Call %d", i))
 		}

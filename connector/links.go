@@ -21,7 +21,7 @@ type edge struct {
 
 // writeLinks makes the links of records that the CRM has just taken. Adapters
 // that write links with the record have done so already.
-func (w *writer) writeLinks(ctx context.Context, jobs []*job) {
+func (w *writer) writeLinks(ctx context.Context, jobs []*job) error {
 	var edges []*edge
 	for _, j := range jobs {
 		if j.result.Action == crm.Created || j.result.RemoteID != j.link.RemoteID || j.ev.Force {
@@ -45,7 +45,11 @@ func (w *writer) writeLinks(ctx context.Context, jobs []*job) {
 			}
 		}
 	}
+	if err := w.noteLinks(ctx, edges); err != nil {
+		return err
+	}
 	w.sendEdges(ctx, edges)
+	return nil
 }
 
 func (w *writer) edge(j *job, t state.Target, remove bool) *edge {

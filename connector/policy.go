@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"crmsync/crm"
 	"crmsync/mapping"
@@ -149,20 +148,11 @@ func (w *writer) noteValues(ctx context.Context, jobs []*job) error {
 	for _, j := range jobs {
 		unknown := func(v state.Wrote) bool { return v.Next != nil && !bytes.Equal(v.Next, v.Hash) }
 		if slices.ContainsFunc(j.wrote, unknown) {
-			note := j.link
-			note.Adopted = note.Adopted || j.rec.Adopted
-			note.Wrote, note.UpdatedAt = j.wrote, time.Now()
-			notes = append(notes, note)
 			known := w.links[j.lane.Lane]
-			known.Lane, known.Wrote = j.lane.Lane, j.wrote
+			known.Lane, known.Wrote, known.Adopted = j.lane.Lane, j.wrote, known.Adopted || j.rec.Adopted
 			w.links[j.lane.Lane] = known
+			notes = append(notes, known)
 		}
 	}
-	if len(notes) == 0 {
-		return nil
-	}
-	if err := w.store.Settle(ctx, state.Batch{Links: notes}); err != nil {
-		return fmt.Errorf("note what is about to be written: %w", err)
-	}
-	return nil
+	return w.note(ctx, notes)
 }

@@ -57,7 +57,9 @@ func (r *round) deliver(ctx context.Context, object crm.Object) error {
 		w.acquit(ctx)
 		w.bury()
 	}
-	w.writeLinks(ctx, w.done)
+	if err := w.writeLinks(ctx, w.done); err != nil {
+		return err
+	}
 	for _, j := range w.done {
 		r.finish(j)
 	}
@@ -110,6 +112,9 @@ func (w *writer) write(ctx context.Context, jobs []*job) error {
 			j.result = crm.Result{RemoteID: j.link.RemoteID, Action: crm.Updated}
 			w.accept(j)
 		}
+	}
+	if err := w.noteWrites(ctx, slices.Concat(writes, archives)); err != nil {
+		return err
 	}
 	w.delivery(w.sendArchive).run(sending, archives)
 	for len(writes) > 0 {
@@ -303,9 +308,14 @@ func (w *writer) takeBack() {
 	w.refused = nil
 }
 
-// bury ends what was refused, now that it is known to be the records' fault.
+// bury ends what was refused, now that it is known to be the records' fault. They
+// are what they were before.
 func (w *writer) bury() {
 	for _, j := range w.refused {
+		known := w.links[j.lane.Lane]
+		if known.Hash = j.link.Hash; known.Hash != nil {
+			w.remember(known)
+		}
 		j.lane.refused = &refusal{hash: j.hash, err: w.reasons[j]}
 		w.dead(j, state.ReasonRefused, w.reasons[j])
 	}

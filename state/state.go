@@ -239,7 +239,7 @@ type Settlement struct {
 // Batch is everything that one round changes: one transaction.
 type Batch struct {
 	Settlements []Settlement // also end the leases of their events
-	Links       []Link       // put; clears the in-doubt mark of its lane
+	Links       []Link       // put; one that says what became of the record clears its in-doubt mark
 	NotCreated  []Lane       // clear the in-doubt mark: the CRM answered that it made no such record
 	Waiting     []Waiting    // add; adding twice is once; the Record has a Link
 	Drained     []Waiting    // remove

@@ -17,7 +17,9 @@ func (g *group) putLink(l state.Link) {
 	value, err := encodeLink(&l)
 	g.fail(err)
 	g.put(links, key, value)
-	g.clearDoubt(l.Lane)
+	if l.RemoteID != "" || l.Gone {
+		g.clearDoubt(l.Lane)
+	}
 	g.updateReady(l.Lane)
 }
 

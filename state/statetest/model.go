@@ -208,7 +208,9 @@ func (m *model) bySeq(seq uint64) *modelEvent {
 
 func (m *model) putLink(l state.Link) {
 	m.links[l.Lane] = l
-	delete(m.doubt, l.Lane)
+	if l.RemoteID != "" || l.Gone {
+		delete(m.doubt, l.Lane)
+	}
 }
 
 func (m *model) settleEvent(st state.Settlement, now time.Time) {
