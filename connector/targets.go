@@ -14,9 +14,8 @@ import (
 const relinkPage = 1000
 
 // aim works out the links of a job: those wanted, and those that the record
-// may have from earlier. The latter are what we remember, whether or not the
-// CRM confirmed it, and what the events that lose to this one wanted, because a
-// process that was killed may have carried them out.
+// may have from earlier, which is what we remember, whether or not the CRM
+// confirmed it.
 func (r *round) aim(j *job) {
 	for _, t := range j.candidate.rec.Targets {
 		key := laneOf(t.Lane)
@@ -29,26 +28,14 @@ func (r *round) aim(j *job) {
 	for _, t := range j.link.Targets {
 		r.unwant(j, t.Lane)
 	}
-	for _, loser := range j.lane.candidates[1:] {
-		for _, t := range loser.rec.Targets {
-			if r.unwant(j, laneOf(t.Lane)) {
-				j.remakeLinks() // the loser may have removed them
-			}
-		}
-	}
 }
 
-// unwant puts a target on the list of those to remove, unless it is wanted. It
-// reports whether it did.
-func (r *round) unwant(j *job, target state.Lane) bool {
+// unwant puts a target on the list of those to remove, unless it is wanted.
+func (r *round) unwant(j *job, target state.Lane) {
 	is := func(t state.Target) bool { return t.Lane == target }
-	if slices.ContainsFunc(j.targets, is) || r.links[target].Gone {
-		return false
-	}
-	if !slices.ContainsFunc(j.drops, is) {
+	if !slices.ContainsFunc(j.targets, is) && !slices.ContainsFunc(j.drops, is) && !r.links[target].Gone {
 		j.drops = append(j.drops, state.Target{Lane: target, Drop: true})
 	}
-	return true
 }
 
 // remakeLinks forgets that links exist.
