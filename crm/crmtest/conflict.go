@@ -1,6 +1,7 @@
 package crmtest
 
 import (
+	"fmt"
 	"testing"
 
 	"crmsync/crm"
@@ -15,6 +16,7 @@ func (s *suite) conflicts(t *testing.T) {
 	t.Run("adopts several in one batch", s.adoptsSeveral)
 	t.Run("names the record of ours", s.namesHolder)
 	t.Run("an address given up is free", s.givesUp)
+	t.Run("of two that want an address given up one gets it", s.oneGetsIt)
 	t.Run("adopted names stay", s.adoptedNames)
 }
 
@@ -105,6 +107,30 @@ func (s *suite) givesUp(t *testing.T) {
 	}
 	if got := found["user-2"].Fields[s.Email]; got != address {
 		t.Errorf("user-2 has the address %q", got)
+	}
+}
+
+// oneGetsIt has two records want what a third gives up in the same batch, behind
+// them: the one that comes too late is told who has it now.
+func (s *suite) oneGetsIt(t *testing.T) {
+	a := s.Open(t, false)
+	former := s.contact("user-1")
+	former.RemoteID = s.write(t, a, crm.Contact, []crm.Record{former})[0].RemoteID
+	former.Fields[s.Email] = "former@brightsales.example"
+	results, err := a.Client().Upsert(t.Context(), crm.Contact, []crm.Record{s.contact("user-2"), s.contact("user-3"), former})
+	if err != nil || len(results) != 3 || results[2].Err != nil {
+		t.Fatalf("got %v, %v", results, err)
+	}
+	winner, loser := 0, 1
+	if results[0].Err != nil {
+		winner, loser = 1, 0
+	}
+	if results[winner].Err != nil {
+		t.Fatalf("nobody got the address: %v", results[winner].Err)
+	}
+	e := s.expect(t, results[loser].Err, crm.Conflict)
+	if want := fmt.Sprint("user-", winner+2); e.Holder == nil || e.Holder.Key != want || e.Field != s.Email {
+		t.Errorf("got %v, holder %v, want %s", e, e.Holder, want)
 	}
 }
 

@@ -48,8 +48,9 @@ func conflicts(ws []*write) []*write {
 
 // resolve settles conflicts. A record that is ours is updated by its id, a
 // contact of nobody's with the same address is adopted if that is permitted, one
-// of another key of ours is reported. When the holder cannot be found the write is tried once
-// more: it may have gone in the meantime.
+// of another key of ours is reported. When the holder cannot be found, or has
+// given the value up, the write is tried once more. If that is too late who
+// holds the value now is reported.
 func (b *batch) resolve(ctx context.Context, ws []*write) error {
 	if len(ws) == 0 {
 		return nil
@@ -68,8 +69,22 @@ func (b *batch) resolve(ctx context.Context, ws []*write) error {
 	if err := b.upsert(ctx, d.unknown); err != nil {
 		return err
 	}
-	for _, w := range conflicts(slices.Concat(d.ours, d.unknown)) {
-		w.refusal().Holder = nil // somebody, but we could not find out who
+	return b.reportLate(ctx, conflicts(slices.Concat(d.ours, d.unknown)))
+}
+
+// reportLate names who holds an address that could not be had a second time.
+func (b *batch) reportLate(ctx context.Context, ws []*write) error {
+	other := func(w *write) bool { return !b.adoptable(w) }
+	holders, err := b.findHolders(ctx, slices.DeleteFunc(slices.Clone(ws), other))
+	if err != nil {
+		return err
+	}
+	for _, w := range ws {
+		if h := holders[w]; h != nil && !h.ambiguous && h.key != w.record.Key {
+			b.report(w, h.key, h.id)
+		} else {
+			w.refusal().Holder = nil // somebody, but we could not find out who
+		}
 	}
 	return nil
 }
@@ -85,7 +100,7 @@ func (b *batch) decide(ws []*write, holders map[*write]*holder) decision {
 		h := holders[w]
 		switch e := w.refusal(); {
 		case e.Code == crm.CodeAmbiguous:
-		case h == nil:
+		case h == nil, b.gaveUp(h, w):
 			d.unknown = append(d.unknown, w)
 		case h.ambiguous:
 			e.Code, e.Holder = crm.CodeAmbiguous, nil
@@ -109,6 +124,13 @@ func (b *batch) decide(ws []*write, holders map[*write]*holder) decision {
 func (b *batch) adoptable(w *write) bool {
 	field := w.refusal().Field
 	return b.object == crm.Contact && w.props[emailProperty] != "" && (field == "" || field == emailProperty)
+}
+
+// gaveUp reports whether a record of ours that is named as the holder of an
+// address has it no longer: another write of the batch may have taken it away.
+func (b *batch) gaveUp(h *holder, w *write) bool {
+	return !h.ambiguous && h.key != "" && h.key != w.record.Key && b.adoptable(w) &&
+		!slices.Contains(h.addresses(), folded(w.props[emailProperty]))
 }
 
 // dropNames leaves the names alone that are not empty now.

@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,12 +149,12 @@ func TestConflict_HolderThatCannotBeFound(t *testing.T) {
 		{want: readContacts, status: 207, answer: nobody}, // by key
 	}
 	t.Run("is tried once more", func(t *testing.T) {
-		c := newTestClient(t, append(append([]exchange{refusal}, lookups...),
-			exchange{want: upsertContacts, answer: `{"results":[{"id":"5","new":true,"objectWriteTraceId":"t0"}]}`})...)
+		created := exchange{want: upsertContacts, answer: `{"results":[{"id":"5","new":true,"objectWriteTraceId":"t0"}]}`}
+		c := newTestClient(t, slices.Concat([]exchange{refusal}, lookups, []exchange{created})...)
 		wantResult(t, upsert(t, c, jonas("k0"))[0], "5", crm.Created)
 	})
 	t.Run("and then is a conflict with nobody", func(t *testing.T) {
-		c := newTestClient(t, append(append([]exchange{refusal}, lookups...), refusal)...)
+		c := newTestClient(t, slices.Concat([]exchange{refusal}, lookups, []exchange{refusal}, lookups)...)
 		e := wantError(t, upsert(t, c, jonas("k0"))[0].Err, crm.Conflict)
 		if e.Holder != nil || e.Field != "email" {
 			t.Errorf("got %v, holder %v", e, e.Holder)
