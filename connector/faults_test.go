@@ -52,12 +52,9 @@ func TestFaults_SilenceOfTheCRMIsNobodysFault(t *testing.T) {
 func TestFaults_SilenceTwiceMayBeAnAccident(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
-		sent := 0
+		var sent atomic.Int64
 		w.crm.judge = func(r crm.Record) *crm.Error {
-			if r.Key != "u1" {
-				return nil
-			}
-			if sent++; sent > 2 {
+			if r.Key != "u1" || sent.Add(1) > 2 {
 				return nil
 			}
 			return &crm.Error{Status: 200, Code: crm.CodeSilentNoop}
@@ -67,14 +64,14 @@ func TestFaults_SilenceTwiceMayBeAnAccident(t *testing.T) {
 		synctest.Wait()
 		w.accept(userEvent("e2", "created", "u2", 1, "N", ""))
 		synctest.Wait()
-		if got := w.status("e2"); sent != 1 || got != "applied" {
-			t.Fatalf("sent %d times, and another one is %s", sent, got)
+		if got := w.status("e2"); sent.Load() != 1 || got != "applied" {
+			t.Fatalf("sent %d times, and another one is %s", sent.Load(), got)
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		stop()
 		if got := w.status("e1"); got != "applied" {
-			t.Errorf("event is %s after %d sends", got, sent)
+			t.Errorf("event is %s after %d sends", got, sent.Load())
 		}
 	})
 }
