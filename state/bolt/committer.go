@@ -20,8 +20,8 @@ import (
 const maxGroup = 1024
 
 const (
-	crowd     = 8 // writers of a group that show that others are on their way
-	crowdWait = 400 * time.Microsecond
+	crowdLeast = 8 // writers of a group that show that others are on their way
+	crowdWait  = 2 * time.Millisecond
 )
 
 // operation is one writer's part of a group. Run may be called several times:
@@ -79,11 +79,11 @@ func (s *Store) write(ctx context.Context, fn func(*group) error) error {
 func (s *Store) commitLoop() {
 	defer close(s.stopped)
 	defer faultsPanic()()
-	for before := 0; ; {
+	for crowd := 0; ; {
 		select {
 		case o := <-s.operations:
-			ops := s.gather(o, before)
-			before = len(ops)
+			ops := s.gather(o, crowd)
+			crowd = max(len(ops), crowd-1-crowd/16) // some may have gone
 			s.commit(ops)
 		case <-s.closing:
 			return
@@ -91,13 +91,13 @@ func (s *Store) commitLoop() {
 	}
 }
 
-// gather adds everything that waits already. When the group before was a crowd
-// it waits a little for more: most of what a commit costs does not depend on how
+// gather adds everything that waits already. When there was a crowd lately it
+// waits a little for as many: most of what a commit costs does not depend on how
 // many share it. A lone writer waits for nobody.
-func (s *Store) gather(first *operation, before int) []*operation {
+func (s *Store) gather(first *operation, crowd int) []*operation {
 	runtime.Gosched()           // writers that the last commit answered may have more
 	var enough <-chan time.Time // nil: nobody is waited for
-	if before >= crowd {
+	if crowd >= crowdLeast {
 		timer := time.NewTimer(crowdWait)
 		defer timer.Stop()
 		enough = timer.C
@@ -110,7 +110,7 @@ func (s *Store) gather(first *operation, before int) []*operation {
 			continue
 		default:
 		}
-		if enough == nil {
+		if enough == nil || len(ops) >= crowd {
 			return ops
 		}
 		select {
