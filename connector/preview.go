@@ -184,8 +184,9 @@ func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, e
 	if err != nil {
 		return Preview{}, fmt.Errorf("read records that wait for a value: %w", err)
 	}
+	told := r.events(round, batch)
 	return Preview{
-		Events: r.events(round, batch), Others: slices.Concat(r.others(round), again, drained),
+		Events: told, Others: slices.Concat(r.others(round), again, drained),
 		Requests: r.client.requests,
 	}, nil
 }
@@ -243,6 +244,7 @@ func (r *rehearsals) record(round *round, rec *state.Record, cut map[mapping.Lan
 	if done == nil || rec.Status != state.Applied && rec.Status != state.Unchanged {
 		return p
 	}
+	done.told = true
 	for _, c := range done.changes {
 		c.FullLength = max(c.FullLength, cut[mapping.Lane{Object: crm.Object(rec.Object), Key: rec.Key}][c.Field])
 		p.Changes = append(p.Changes, FieldChange{Change: c})
@@ -275,12 +277,12 @@ func nameOwners(p *RecordPreview, lookups []mapping.Lookup) {
 }
 
 // others are the records that would change though no event of the round is
-// about them.
+// applied to them. The events have to be told first.
 func (r *rehearsals) others(round *round) []RecordPreview {
 	out := []RecordPreview{}
 	for _, lane := range r.client.order {
 		done := r.client.records[lane]
-		if round.lanes[lane] != nil || len(done.changes) == 0 {
+		if done.told || len(done.changes) == 0 {
 			continue
 		}
 		p := RecordPreview{

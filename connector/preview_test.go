@@ -195,11 +195,21 @@ func (f *fakeCRM) Preview(_ context.Context, object crm.Object, records []crm.Re
 			old = texts(rec.fields)
 		}
 		out[i] = crm.Preview{Action: res.Action, RemoteID: res.RemoteID, Err: res.Err}
-		if res.Action == crm.Adopted {
+		if object == crm.Contact {
 			out[i].Proof = "email"
 		}
-		if res.Err != nil {
+		if res.Err != nil && crm.AsError(res.Err).Holder == nil {
 			continue
+		}
+		if res.Err != nil { // what if nobody held the address
+			trial = f.copy()
+			delete(trial.records[crm.AsError(res.Err).Holder.RemoteID].fields, "email")
+			maps.DeleteFunc(trial.emails, func(_ string, rec *fakeRecord) bool { return rec.fields["email"] == nil })
+			res = trial.upsert(object, r)
+			if rec := f.records[res.RemoteID]; rec != nil {
+				old = texts(rec.fields)
+			}
+			out[i].Action, out[i].RemoteID = res.Action, res.RemoteID
 		}
 		now := texts(trial.records[res.RemoteID].fields)
 		for field := range r.Fields {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"crmsync/crm"
 	"crmsync/state"
@@ -17,6 +18,9 @@ type rehearsal struct {
 	records   map[state.Lane]*rehearsed
 	order     []state.Lane // of records
 	requests  int          // that the client would have been asked for, at least
+
+	// holders has by unique value the record that would have got it.
+	holders map[unique]state.Lane
 }
 
 // rehearsed is what would have been done to one record.
@@ -25,10 +29,19 @@ type rehearsed struct {
 	changes []crm.Change
 	links   []LinkPreview
 	values  map[string]value // by field: of the record as it would be now
+	id      string           // pretended or not
+	holds   unique
+	told    bool // with an event
 }
 
+// unique is a value that no two records share.
+type unique struct{ object, field, value string }
+
 // value is that of one field, as the CRM has it and as it would be now.
-type value struct{ real, now string }
+type value struct {
+	real, now  string
+	fullLength int // of now: see crm.Change
+}
 
 // pretended marks the id of a record that does not exist.
 const pretended = "(new) "
@@ -37,6 +50,7 @@ const pretended = "(new) "
 // backlog would fill the memory.
 func (p *rehearsal) begin() {
 	p.records, p.order, p.requests = map[state.Lane]*rehearsed{}, nil, 0
+	p.holders = map[unique]state.Lane{}
 }
 
 // of returns what is noted about a lane.
@@ -66,25 +80,83 @@ func (p *rehearsal) Compare(ctx context.Context, object crm.Object, records []cr
 
 // Upsert implements crm.Client.
 func (p *rehearsal) Upsert(ctx context.Context, object crm.Object, records []crm.Record) ([]crm.Result, error) {
+	p.requests++
+	results, err := p.upsert(ctx, object, records)
+	if err != nil {
+		return nil, err
+	}
+	// What another record of the batch has given up may be had after all.
+	var late []int
+	var again []crm.Record
+	for i, res := range results {
+		if p.vacated(res.Err) {
+			late, again = append(late, i), append(again, records[i])
+		}
+	}
+	if len(late) > 0 {
+		second, err := p.upsert(ctx, object, again)
+		if err != nil {
+			return nil, err
+		}
+		for k, i := range late {
+			results[i] = second[k]
+		}
+	}
+	if slices.ContainsFunc(results, func(res crm.Result) bool { return res.Action == crm.Adopted }) { // refused once more, and then adopted
+		p.requests++
+	}
+	return results, nil
+}
+
+// upsert notes what would become of the records, one after the other.
+func (p *rehearsal) upsert(ctx context.Context, object crm.Object, records []crm.Record) ([]crm.Result, error) {
 	previews, err := p.preview(ctx, object, records)
 	if err != nil {
 		return nil, err
 	}
-	p.requests++
 	results := make([]crm.Result, len(records))
-	adopts := false
 	for i, rec := range records {
-		if previews[i].Action == crm.Adopted && !rec.Adopted {
+		holder, taken := p.holders[uniqueOf(rec, previews[i].Proof)]
+		switch {
+		case previews[i].Err == nil && taken && holder.Key != rec.Key:
+			results[i] = crm.Result{RemoteID: previews[i].RemoteID, Err: p.heldBy(holder, previews[i].Proof)}
+		case previews[i].Action == crm.Adopted && !rec.Adopted:
 			results[i].Err = notPermitted(rec, previews[i])
-			continue
+		default:
+			results[i] = p.note(rec, previews[i])
 		}
-		results[i] = p.note(rec, previews[i])
-		adopts = adopts || previews[i].Action == crm.Adopted
-	}
-	if adopts { // refused once more, and then adopted
-		p.requests++
 	}
 	return results, nil
+}
+
+// uniqueOf returns the value of a field that no two records share, as CRMs
+// compare addresses; its value is "" when the record has none.
+func uniqueOf(rec crm.Record, field string) unique {
+	text, _ := rec.Fields[field].(string)
+	return unique{string(rec.Object), field, strings.ToLower(strings.TrimSpace(text))}
+}
+
+// heldBy is what a client answers when another record of ours has a value.
+func (p *rehearsal) heldBy(holder state.Lane, field string) *crm.Error {
+	object := crm.Object(holder.Object)
+	return &crm.Error{
+		Kind: crm.Conflict, Field: field, Message: "another record of ours gets this value",
+		Holder: &crm.Ref{Object: object, Key: holder.Key, RemoteID: p.of(holder).id},
+	}
+}
+
+// hold notes who has the unique value that rec sets, clears or leaves alone.
+func (p *rehearsal) hold(r *rehearsed, rec crm.Record, field string) {
+	if _, sent := rec.Fields[field]; !sent || field == "" {
+		return
+	}
+	lane := state.Lane{Object: string(rec.Object), Key: rec.Key}
+	if p.holders[r.holds] == lane {
+		delete(p.holders, r.holds)
+	}
+	if r.holds = uniqueOf(rec, field); r.holds.value != "" {
+		p.holders[r.holds] = lane
+	}
 }
 
 // notPermitted is what a client answers before it may adopt: what a person wins
@@ -109,19 +181,10 @@ func (p *rehearsal) preview(ctx context.Context, object crm.Object, records []cr
 	if err != nil {
 		return nil, err
 	}
-	for i, preview := range previews {
-		field, vacated := p.vacated(preview)
-		if !vacated {
-			continue
+	for i := range previews {
+		if p.vacated(previews[i].Err) {
+			previews[i].Err = nil
 		}
-		again := asked[i]
-		again.Fields = maps.Clone(again.Fields)
-		again.Fields[field] = "" // clearing takes nothing from anybody
-		free, err := p.previewer.Preview(ctx, object, []crm.Record{again})
-		if err != nil {
-			return nil, err
-		}
-		previews[i] = withValue(free[0], field, asked[i].Fields[field])
 	}
 	return previews, nil
 }
@@ -133,12 +196,12 @@ func (p *rehearsal) madeUp(rec crm.Record) bool {
 
 // vacated reports whether a conflict is about a value that its holder would
 // not have any more.
-func (p *rehearsal) vacated(preview crm.Preview) (field string, yes bool) {
-	e := crm.AsError(preview.Err)
-	if preview.Err == nil || e.Kind != crm.Conflict || e.Holder == nil || e.Field == "" {
-		return "", false
+func (p *rehearsal) vacated(err error) bool {
+	e := crm.AsError(err)
+	if err == nil || e.Kind != crm.Conflict || e.Holder == nil || e.Field == "" {
+		return false
 	}
-	return e.Field, p.givesUp(state.Lane{Object: string(e.Holder.Object), Key: e.Holder.Key}, e.Field)
+	return p.givesUp(state.Lane{Object: string(e.Holder.Object), Key: e.Holder.Key}, e.Field)
 }
 
 // givesUp reports whether a record would not have a value any more that it has.
@@ -149,23 +212,6 @@ func (p *rehearsal) givesUp(holder state.Lane, field string) bool {
 	}
 	v, known := r.values[field]
 	return known && v.now != v.real
-}
-
-// withValue turns the preview of a field that is cleared into one of a field
-// that gets a text.
-func withValue(p crm.Preview, field string, text any) crm.Preview {
-	now, _ := text.(string)
-	p.Changes = slices.Clone(p.Changes)
-	i := slices.IndexFunc(p.Changes, func(c crm.Change) bool { return c.Field == field })
-	if i < 0 {
-		p.Changes = append(p.Changes, crm.Change{Field: field})
-		i = len(p.Changes) - 1
-	}
-	p.Changes[i].New = now
-	if p.Action == crm.Unchanged {
-		p.Action = crm.Updated
-	}
-	return p
 }
 
 // note remembers what would have happened to rec, and answers as the client
@@ -187,7 +233,8 @@ func (p *rehearsal) note(rec crm.Record, preview crm.Preview) crm.Result {
 	if action == crm.Updated && len(changes) == 0 {
 		action = crm.Unchanged
 	}
-	r.action, r.changes = action, changes
+	r.action, r.changes, r.id = action, r.all(), id
+	p.hold(r, rec, preview.Proof)
 	r.link(rec.Links, LinkMake)
 	r.link(rec.Unlinks, LinkRemove)
 	return crm.Result{RemoteID: id, Action: action}
@@ -216,8 +263,19 @@ func (r *rehearsed) apply(rec crm.Record, changes []crm.Change) []crm.Change {
 			c.Old = v.now
 			out = append(out, c)
 		}
-		v.now = c.New
+		v.now, v.fullLength = c.New, c.FullLength
 		r.values[field] = v
+	}
+	return out
+}
+
+// all returns what would be other than it is, however many writes it takes.
+func (r *rehearsed) all() []crm.Change {
+	var out []crm.Change
+	for _, field := range slices.Sorted(maps.Keys(r.values)) {
+		if v := r.values[field]; v.now != v.real {
+			out = append(out, crm.Change{Field: field, Old: v.real, New: v.now, FullLength: v.fullLength})
+		}
 	}
 	return out
 }

@@ -141,11 +141,12 @@ type Change struct {
 // Preview is what an Upsert of one record would do now.
 type Preview struct {
 	Action   Action   // Created, Updated, Adopted (permitted or not) or Unchanged
-	Proof    string   // the field whose value proves that a record can be Adopted; "" of others
+	Proof    string   // the field whose value no two records share, so that it proves that one can be Adopted; "" of objects without
 	RemoteID string   // "" of a record that would be created
 	Changes  []Change // by field name; what would stay as it is is absent
 	// Err is nil or the *Error that the Upsert would give, as far as reading can
-	// tell, such as a Conflict with its Holder.
+	// tell. With a Conflict that has a Holder the rest tells what would become of
+	// the record if nobody held the value of Proof.
 	Err error
 }
 

@@ -52,8 +52,8 @@ func (w *foretold) user() map[string]any {
 	n := r.IntN(12)
 	user := map[string]any{"id": fmt.Sprint("u", n), "orgId": anyOf(r, any("o0"), "o1", "o2", nil)}
 	members := map[string][]any{
-		// Each user's own: who gets an address that several ask for at once is a story of its own.
-		"email": {fmt.Sprintf("p%d@sales.example", n), fmt.Sprintf("P%d@Sales.example", n), fmt.Sprintf("q%d@sales.example", n), "nowhere", "", nil},
+		// One of them is the neighbour's as well.
+		"email": {fmt.Sprintf("p%d@sales.example", n), fmt.Sprintf("P%d@Sales.example", n), fmt.Sprintf("p%d@sales.example", (n+1)%12), "nowhere", "", nil},
 		"name":  {"Jonas Weber", "Lena Okafor", "Ann", "", nil}, "role": {"Sales Rep", "Coach", "", nil},
 		"streak": {0, 4.0, 11, nil}, "teamId": {"t1", "t2", nil}, "status": {"active", "invited"},
 	}

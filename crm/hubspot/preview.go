@@ -125,23 +125,26 @@ func (p *preview) take(d decision, holders map[*write]*holder) {
 	}
 }
 
-// of says what would become of w.
+// of says what would become of w, or what would if nobody held its address.
 func (p *preview) of(w *write) crm.Preview {
+	told := crm.Preview{Err: w.result.Err}
+	if p.object == crm.Contact {
+		told.Proof = emailProperty
+	}
 	h := p.current[w]
 	switch {
-	case w.result.Err != nil && h != nil:
-		return crm.Preview{RemoteID: h.id, Err: w.result.Err}
-	case w.result.Err != nil:
-		return crm.Preview{Err: w.result.Err}
 	case w.result.Action == crm.Unchanged:
-		return crm.Preview{Action: crm.Unchanged, RemoteID: w.result.RemoteID}
+		told.Action, told.RemoteID = crm.Unchanged, w.result.RemoteID
+		return told
 	case h == nil:
-		return crm.Preview{Action: crm.Created, Changes: p.changes(w, nil)}
+		told.Action, told.Changes = crm.Created, p.changes(w, nil)
+		return told
 	}
-	told := crm.Preview{Action: crm.Updated, RemoteID: h.id, Changes: p.changes(w, h.props)}
-	if p.adopted[w] {
-		told.Action, told.Proof = crm.Adopted, emailProperty
-	} else if len(told.Changes) == 0 {
+	told.Action, told.RemoteID, told.Changes = crm.Updated, h.id, p.changes(w, h.props)
+	switch {
+	case p.adopted[w]:
+		told.Action = crm.Adopted
+	case len(told.Changes) == 0:
 		told.Action = crm.Unchanged
 	}
 	return told

@@ -40,10 +40,10 @@ func TestPreview_ThreeReadsForAllOfABatch(t *testing.T) {
 	lena := contact("k1", crm.Fields{"email": "Lena@b.example", "firstname": "", "crmsync_streak": 5.0})
 	lena.RemoteID = "an old one"
 	want := []crm.Preview{
-		{Action: crm.Created, Changes: []crm.Change{
+		{Action: crm.Created, Proof: "email", Changes: []crm.Change{
 			{Field: "crmsync_id", New: "k0"}, {Field: "email", New: "jonas@b.example"},
 			{Field: "firstname", New: "Jonas"}, {Field: "lastname", New: "Weber"}}},
-		{Action: crm.Updated, RemoteID: "7", Changes: []crm.Change{{Field: "firstname", Old: "Lena"}}},
+		{Action: crm.Updated, Proof: "email", RemoteID: "7", Changes: []crm.Change{{Field: "firstname", Old: "Lena"}}},
 	}
 	got := previewAll(t, c, jonas("k0"), lena)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -63,6 +63,9 @@ func TestPreview_CompaniesAreNotLookedUpByAddress(t *testing.T) {
 
 // Who holds the address decides, as it does for an Upsert.
 func TestPreview_HoldersOfAddresses(t *testing.T) {
+	jonasOnNothing := []crm.Change{
+		{Field: "crmsync_id", New: "k0"}, {Field: "email", New: "jonas@b.example"},
+		{Field: "firstname", New: "Jonas"}, {Field: "lastname", New: "Weber"}}
 	ours := `{"id":"5","properties":{"crmsync_id":"k0","email":"old@b.example"}}`
 	for name, test := range map[string]struct {
 		byKey, byEmail exchange
@@ -80,15 +83,19 @@ func TestPreview_HoldersOfAddresses(t *testing.T) {
 		},
 		"another of ours": {
 			byKey: found(), byEmail: found(`{"id":"7","properties":{"crmsync_id":"k9","email":"jonas@b.example"}}`),
+			want:   crm.Preview{Action: crm.Created, Changes: jonasOnNothing},
 			holder: &crm.Ref{Object: crm.Contact, Key: "k9", RemoteID: "7"},
 		},
 		"nobody's, and our key stands elsewhere": {
 			byKey: found(ours), byEmail: found(`{"id":"7","properties":{"email":"jonas@b.example"}}`),
-			want:   crm.Preview{RemoteID: "5"},
+			want: crm.Preview{Action: crm.Updated, RemoteID: "5", Changes: []crm.Change{
+				{Field: "email", Old: "old@b.example", New: "jonas@b.example"},
+				{Field: "firstname", New: "Jonas"}, {Field: "lastname", New: "Weber"}}},
 			holder: &crm.Ref{Object: crm.Contact, RemoteID: "7"},
 		},
 		"two": {
 			byKey: found(), byEmail: found(`{"id":"1","properties":{"email":"jonas@b.example"}}`, `{"id":"2","properties":{"email":"Jonas@b.example"}}`),
+			want: crm.Preview{Action: crm.Created, Changes: jonasOnNothing},
 			code: crm.CodeAmbiguous,
 		},
 	} {
@@ -102,7 +109,7 @@ func TestPreview_HoldersOfAddresses(t *testing.T) {
 					t.Errorf("got %v, holder %v", e, e.Holder)
 				}
 			}
-			got.Err = nil
+			got.Err, test.want.Proof = nil, "email"
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)
 			}
