@@ -298,9 +298,10 @@ func (r *rehearsals) others(round *round) []RecordPreview {
 }
 
 // again are the records that would be written once more, because a value they
-// have to do without is given up.
+// have to do without is given up, and the deleted ones that give it up to them.
 func (r *rehearsals) again(ctx context.Context, round *round, batch state.Batch) ([]RecordPreview, error) {
 	var out []RecordPreview
+	given := map[state.Lane]bool{}
 	for _, w := range batch.Drained {
 		if w.Kind != state.WaitValue {
 			continue
@@ -309,16 +310,39 @@ func (r *rehearsals) again(ctx context.Context, round *round, batch state.Batch)
 		if err != nil {
 			return nil, err
 		}
-		holder := round.links[w.Target]
-		if !holder.Deleted && !holder.Gone && !r.client.givesUp(w.Target, links[w.Record].Withheld) {
+		holder, field := round.links[w.Target], links[w.Record].Withheld
+		free := holder.Gone || r.client.givesUp(w.Target, field)
+		if !holder.Deleted && !free {
 			continue // it is tried again, and withheld again
 		}
-		out = append(out, RecordPreview{
-			Object: w.Record.Object, Key: w.Record.Key, Action: string(crm.Updated), Note: "the value that it waits for is given up",
-			Changes: []FieldChange{}, Links: []LinkPreview{},
-		})
+		value, err := r.client.disputed(ctx, w, holder.RemoteID, field)
+		if err != nil {
+			return nil, err
+		}
+		if !free && !given[w.Target] {
+			out = append(out, movesValue(w.Target, holder.RemoteID, crm.Change{Field: field, Old: value}))
+		}
+		moved := movesValue(w.Record, "", crm.Change{Field: field, Old: r.client.now(w.Record, field), New: value})
+		moved.Note = "the value that it waits for is given up"
+		if given[w.Target] || value == "" {
+			moved.Changes = []FieldChange{}
+		}
+		given[w.Target] = true
+		out = append(out, moved)
 	}
 	return out, nil
+}
+
+// movesValue tells of one change to a record that is written for another's sake.
+func movesValue(lane state.Lane, remoteID string, c crm.Change) RecordPreview {
+	p := RecordPreview{
+		Object: lane.Object, Key: lane.Key, RemoteID: shownID(remoteID), Action: string(crm.Updated),
+		Changes: []FieldChange{}, Links: []LinkPreview{},
+	}
+	if c.Old != c.New {
+		p.Changes = append(p.Changes, FieldChange{Change: c})
+	}
+	return p
 }
 
 // drained are the records whose waiting links would be made or removed, since

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"crmsync/crm"
 	"crmsync/state"
@@ -31,7 +32,8 @@ type rehearsed struct {
 	values  map[string]value // by field: of the record as it would be now
 	id      string           // pretended or not
 	holds   unique
-	told    bool // with an event
+	wants   string // the value that another record has, as the CRM would keep it
+	told    bool   // with an event
 }
 
 // unique is a value that no two records share.
@@ -116,6 +118,7 @@ func (p *rehearsal) upsert(ctx context.Context, object crm.Object, records []crm
 	}
 	results := make([]crm.Result, len(records))
 	for i, rec := range records {
+		p.want(rec, previews[i])
 		holder, taken := p.holders[uniqueOf(rec, previews[i].Proof)]
 		switch {
 		case previews[i].Err == nil && taken && holder.Key != rec.Key:
@@ -134,6 +137,31 @@ func (p *rehearsal) upsert(ctx context.Context, object crm.Object, records []crm
 func uniqueOf(rec crm.Record, field string) unique {
 	text, _ := rec.Fields[field].(string)
 	return unique{string(rec.Object), field, strings.ToLower(strings.TrimSpace(text))}
+}
+
+// want notes the value of which no two records have the same.
+func (p *rehearsal) want(rec crm.Record, preview crm.Preview) {
+	for _, c := range preview.Changes {
+		if c.Field == preview.Proof && c.New != "" {
+			p.of(state.Lane{Object: string(rec.Object), Key: rec.Key}).wants = c.New
+		}
+	}
+}
+
+// disputed returns the value that a record waits for: the one it asked for in
+// this rehearsal, or else the one that its holder has.
+func (p *rehearsal) disputed(ctx context.Context, w state.Waiting, holderID, field string) (string, error) {
+	if r := p.records[w.Record]; r != nil && r.wants != "" {
+		return r.wants, nil
+	}
+	object := crm.Object(w.Target.Object)
+	previews, err := p.preview(ctx, object, []crm.Record{{
+		Object: object, Key: w.Target.Key, RemoteID: holderID, OccurredAt: time.Now(), Fields: crm.Fields{field: ""},
+	}})
+	if err != nil || len(previews[0].Changes) == 0 {
+		return "", err
+	}
+	return previews[0].Changes[0].Old, nil
 }
 
 // heldBy is what a client answers when another record of ours has a value.
@@ -202,6 +230,14 @@ func (p *rehearsal) vacated(err error) bool {
 		return false
 	}
 	return p.givesUp(state.Lane{Object: string(e.Holder.Object), Key: e.Holder.Key}, e.Field)
+}
+
+// now returns a value as it would be, as far as it is known.
+func (p *rehearsal) now(lane state.Lane, field string) string {
+	if r := p.records[lane]; r != nil {
+		return r.values[field].now
+	}
+	return ""
 }
 
 // givesUp reports whether a record would not have a value any more that it has.
