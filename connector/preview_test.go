@@ -341,8 +341,9 @@ func TestPreview_ShowsWhatWaits(t *testing.T) {
 	p := w.previewed()
 	want := []RecordPreview{
 		{
-			Object: "contact", Key: "u2", Action: "updated", Changes: []FieldChange{}, Links: []LinkPreview{},
-			Note: "the value that it waits for is given up",
+			Object: "contact", Key: "u2", Action: "updated", Links: []LinkPreview{},
+			Changes: []FieldChange{{Change: crm.Change{Field: "email", New: "j@sales.example"}}},
+			Note:    "the value that it waits for is given up",
 		},
 		{
 			Object: "contact", Key: "u2", RemoteID: "r2", Action: "updated", Changes: []FieldChange{},
@@ -364,6 +365,10 @@ func TestPreview_ShowsWhatWaits(t *testing.T) {
 	}
 	if p.Requests != writes {
 		t.Errorf("%d requests previewed, %d sent", p.Requests, writes)
+	}
+	w.deliver() // u2 once more
+	if got := w.crm.values()["contact:u2"]["email"]; got != "j@sales.example" {
+		t.Errorf("u2 has the address %q", got)
 	}
 }
 
