@@ -116,10 +116,8 @@ func (w *killWorld) whileLinksDrain() {
 	sprung := w.set(func(event string) bool {
 		return strings.HasPrefix(event, "POST associations/") && skip.Add(-1) < 0
 	})
-	sent := make(chan struct{})
-	go func() { defer close(sent); w.sendAll(org) }()
+	w.sendWave(org) // the kill may come before it is answered, even accepted: links of others drain too
 	w.await(sprung)
-	<-sent
 }
 
 // lateOrg makes calls of one user, and the organisation of all.

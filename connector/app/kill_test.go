@@ -216,8 +216,13 @@ func (w *killWorld) judge(status statusJSON) {
 
 // send sends the next wave as Svix does, until everything in it is accepted.
 func (w *killWorld) send() {
-	sent, wave := make(chan struct{}), w.waves[0]
-	w.sent, w.waves = sent, w.waves[1:]
+	w.sendWave(w.waves[0])
+	w.waves = w.waves[1:]
+}
+
+func (w *killWorld) sendWave(wave []delivery) {
+	sent := make(chan struct{})
+	w.sent = sent
 	w.t.Cleanup(func() { <-sent })
 	go func() { defer close(sent); w.sendAll(wave) }()
 }
