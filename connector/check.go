@@ -98,7 +98,26 @@ func (c Check) Object(o crm.Object, schema *crm.Schema) []Finding {
 		}
 		found = append(found, s.judge()...)
 	}
+	found = append(found, c.filters(o)...)
 	return append(found, c.mark(o)...)
+}
+
+// filters looks at the conditions on which events of an object are used.
+func (c Check) filters(o crm.Object) []Finding {
+	var found []Finding
+	for _, t := range c.Mapper.FilterTrials(o) {
+		for _, outcome := range t.Outcomes {
+			if outcome.Error != "" && !t.Raw {
+				found = append(found, Finding{
+					Severity: SeverityWarning, Variable: t.Variable, Object: string(o), Code: CodeFails,
+					Message: "the condition fails for " + outcome.Name + ", and lets it pass: " + outcome.Error,
+					Remedy:  remedyFailure(t.Source),
+				})
+				break
+			}
+		}
+	}
+	return found
 }
 
 // stopping returns what keeps every record of an object from being written.
@@ -113,6 +132,28 @@ func (c Check) stopping(schema *crm.Schema) []Finding {
 	}
 	return found
 }
+
+// refusals returns what keeps typical records from being written with the
+// values that some fields get, or, with nil, with those of any.
+func (c Check) refusals(schema *crm.Schema, fields []string) []Finding {
+	var found []Finding
+	trials := c.Mapper.Trials(schema.Object)
+	for _, name := range slices.Sorted(maps.Keys(trials)) {
+		if fields != nil && !slices.Contains(fields, name) {
+			continue
+		}
+		s := subject{Check: c, object: schema.Object, name: name, trial: trials[name], schema: schema, field: schema.Fields[name]}
+		for _, f := range s.judge() {
+			if f.Severity == SeverityError && slices.Contains(refusedCodes, f.Code) {
+				found = append(found, f)
+			}
+		}
+	}
+	return found
+}
+
+// refusedCodes are those of findings for which a CRM refuses a record.
+var refusedCodes = []string{CodeWrongType, CodeNotAnOption, CodeRequiredEmpty, CodeNotUnique}
 
 // idField looks at the field by which records are recognised.
 func (c Check) idField(schema *crm.Schema) []Finding {

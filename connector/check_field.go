@@ -262,6 +262,9 @@ func (s subject) remedy(r *mismatch, constant any) string {
 		list += ", …"
 	}
 	text, _ := constant.(string)
+	if parts := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }); len(parts) > 1 && s.field.Kind == crm.FieldMulti {
+		return fmt.Sprintf(`several values are a list, such as ["%s"]; a text has them with ; between: %s`, strings.Join(parts, `", "`), list)
+	}
 	if near := mapping.Nearest(text, options); near != "" {
 		return fmt.Sprintf("did you mean %q? The internal values count, not the labels: %s", near, list)
 	}
@@ -279,10 +282,19 @@ func (s subject) failures() *Finding {
 			}
 			return s.finding(severity, CodeFails,
 				"the expression fails for "+o.Name+", and leaves the field alone: "+o.Error,
-				"say with ?? what stands for a value that is missing, such as (user.streak ?? 0) + 1")
+				remedyFailure(s.trial.Source))
 		}
 	}
 	return nil
+}
+
+// remedyFailure says how to mend an expression that fails.
+func remedyFailure(source string) string {
+	remedy := "say with ?? what stands for a value that is missing, such as (user.streak ?? 0) + 1"
+	if strings.Contains(source, "%") {
+		remedy += "; % takes whole numbers, such as int(user.streak ?? 0) % 2"
+	}
+	return remedy
 }
 
 // effect looks for expressions that never give a value.
@@ -293,8 +305,12 @@ func (s subject) effect() *Finding {
 	if slices.ContainsFunc(s.trial.Outcomes, func(o mapping.Outcome) bool { return !isEmpty(o) }) {
 		return nil
 	}
+	const never = "the expression gives nothing for any typical event: the field would never get a value"
+	if s.trial.Owner {
+		return s.finding(SeverityWarning, CodeNeverSet, never,
+			"owner finds active users of the CRM by their address: write owner(user.email), or set CRMSYNC_DEFAULT_OWNER")
+	}
 	has := map[crm.Object]string{crm.Contact: "user and, from calls, call", crm.Activity: "call and user", crm.Company: "org"}
-	return s.finding(SeverityWarning, CodeNeverSet,
-		"the expression gives nothing for any typical event: the field would never get a value",
-		"the variables of a "+string(s.object)+" are "+has[s.object]+"; to leave the field alone set the variable to nothing")
+	return s.finding(SeverityWarning, CodeNeverSet, never,
+		"the variables that have a value here are "+has[s.object]+"; to leave the field alone set the variable to nothing")
 }

@@ -59,6 +59,7 @@ type DispatcherOptions struct {
 	GiveUpAfter             time.Duration // default 24h
 	SettleTime              time.Duration // default 2m
 	DefaultOwner            string        // CRM id of the owner when owner() finds none; "" for none
+	IDVariable              string        // the variable that names the field that holds our keys, for messages
 	Metrics                 *Metrics      // default: not registered
 
 	// DryRun plans and reads, and writes nothing: events stay pending. The
@@ -83,6 +84,7 @@ type Dispatcher struct {
 	settleTime  time.Duration
 
 	defaultOwner string
+	idVariable   string
 	fingerprints map[string][]byte // see Fingerprints
 
 	gate    *gate
@@ -92,8 +94,8 @@ type Dispatcher struct {
 	// Used by the goroutine of Run only.
 	streaks    map[crm.Object]streak
 	drainAfter time.Time
-	looked     map[crm.Object]time.Time // last look at the schema
-	troubles   map[uint64]*trouble      // by Seq, of pending events
+	watches    map[crm.Object]watch
+	troubles   map[uint64]*trouble // by Seq, of pending events
 
 	running sync.Mutex    // held by Run
 	busy    chan struct{} // holds a token while a step is under way
@@ -119,7 +121,8 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		fingerprints: Fingerprints(o),
 		gate:         newGate(),
 		streaks:      map[crm.Object]streak{},
-		looked:       map[crm.Object]time.Time{},
+		watches:      map[crm.Object]watch{},
+		idVariable:   o.IDVariable,
 		troubles:     map[uint64]*trouble{},
 		busy:         make(chan struct{}, 1),
 	}

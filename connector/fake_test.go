@@ -28,6 +28,7 @@ type fakeCRM struct {
 	maxBatch int
 	owners   []crm.Owner
 	schema   map[crm.Object][]string // an object that is not named has every field
+	numbers  []string                // fields that take numbers
 
 	// before is asked ahead of every request; an error refuses it whole. The
 	// request takes effect all the same when the error is errTookEffect.
@@ -294,6 +295,9 @@ func (f *fakeCRM) Describe(_ context.Context, object crm.Object) (crm.Schema, er
 	}
 	for _, name := range names {
 		s.Fields[name] = crm.Field{Name: name, Kind: crm.FieldText, Unique: name == "id"}
+		if slices.Contains(f.numbers, name) {
+			s.Fields[name] = crm.Field{Name: name, Kind: crm.FieldNumber}
+		}
 	}
 	return s, nil
 }

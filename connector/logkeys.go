@@ -9,4 +9,5 @@ const (
 	keyCode    = "code"
 	keyField   = "field"
 	keyError   = "error"
+	keyCount   = "count"
 )

@@ -33,7 +33,9 @@ func (d *Dispatcher) look(ctx context.Context) (held bool, err error) {
 		}
 		d.gate.probe(object)
 	}
-	d.drift(ctx)
+	if err := d.drift(ctx); err != nil {
+		return false, err
+	}
 	return d.gate.wait() > 0, nil
 }
 
@@ -67,15 +69,28 @@ func (d *Dispatcher) checkObject(ctx context.Context, object crm.Object) error {
 	if err != nil {
 		return err
 	}
-	d.looked[object] = time.Now()
-	return d.unfit(schema)
+	known := d.watches[object]
+	known.looked = time.Now()
+	err = d.unfit(schema)
+	if err == nil {
+		known.fitted = known.looked
+	}
+	d.watches[object] = known
+	return err
 }
 
 // unfit says why no record of the object can be written as it is mapped, nil
 // when the schema allows it.
 func (d *Dispatcher) unfit(schema crm.Schema) error {
-	check := Check{Mapper: d.mapper, IDField: d.client.Properties().IDField}
-	found := check.stopping(&schema)
+	return misconfigured(d.checks().stopping(&schema))
+}
+
+func (d *Dispatcher) checks() Check {
+	return Check{Mapper: d.mapper, IDField: d.client.Properties().IDField, IDVariable: d.idVariable}
+}
+
+// misconfigured makes an error of the first finding, nil when there is none.
+func misconfigured(found []Finding) error {
 	if len(found) == 0 {
 		return nil
 	}
@@ -84,7 +99,7 @@ func (d *Dispatcher) unfit(schema crm.Schema) error {
 	if f.Variable != "" {
 		message = f.Variable + ": " + message
 	}
-	return &crm.Error{Kind: crm.Misconfigured, Field: f.Field, Message: message}
+	return &crm.Error{Kind: crm.Misconfigured, Message: message}
 }
 
 // trip holds the account, or the object, because of an error outside a round.

@@ -36,7 +36,8 @@ type writer struct {
 	clashes []clash // to be resolved and sent once more
 	again   []*job  // to be sent once more
 	done    []*job  // the CRM has the record; links are next
-	refused []*job  // not dead yet: the guard may decide otherwise
+	refused []*job  // in a row; not dead yet: the guard may decide otherwise
+	guilty  []*job  // refused for their own values, unless the schema has changed
 	reasons map[*job]*crm.Error
 
 	abort func(error) // ends the round because of the state
@@ -54,8 +55,7 @@ func (r *round) deliver(ctx context.Context, object crm.Object) error {
 		if err := w.write(ctx, jobs); err != nil {
 			return err
 		}
-		w.acquit(ctx)
-		w.bury()
+		w.sentence(ctx)
 	}
 	if err := w.writeLinks(ctx, w.done); err != nil {
 		return err
@@ -214,7 +214,7 @@ func (w *writer) arrived(j *job) {
 		w.log.Info("writing resumes", keyObject, string(w.object), keyReason, reason)
 	}
 	w.vindicated(way{object: w.object})
-	w.bury()
+	w.convict()
 	delete(w.streaks, w.object)
 	if j.task == taskArchive {
 		w.finish(j)
@@ -241,7 +241,7 @@ func (w *writer) failed(j *job, e *crm.Error) {
 	e = w.scrubbed(e, j)
 	switch {
 	case e.Kind == crm.Conflict && e.Code == crm.CodeAmbiguous:
-		w.bury()
+		w.convict()
 		w.dead(j, state.ReasonAmbiguousMatch, e)
 	case j.attempts < conflictTries && e.Kind == crm.Invalid && w.mapper.OwnerField(w.object, e.Field) && j.rec.Fields[e.Field] != nil:
 		// An owner who was found may have been deactivated since: the record is
@@ -281,7 +281,7 @@ func (w *writer) replaceOwner(j *job, field string) {
 func (w *writer) refuse(j *job, e *crm.Error) {
 	s := w.streaks[w.object]
 	if s.code != e.Code || s.field != e.Field {
-		w.bury()
+		w.convict()
 		s = streak{code: e.Code, field: e.Field}
 	}
 	s.n++
@@ -296,22 +296,37 @@ func (w *writer) refuse(j *job, e *crm.Error) {
 	if w.gate.trip(w.object, guard, reason) {
 		w.logHold(reason)
 	}
-	w.takeBack()
-}
-
-// takeBack leaves what was refused pending.
-func (w *writer) takeBack() {
-	for _, j := range w.refused {
-		j.ev.notBefore = time.Now().Add(time.Duration(rand.Int64N(int64(pauseFirst)))) // another record probes next
-		w.postpone(j)
-	}
+	w.takeBack(w.refused)
 	w.refused = nil
 }
 
-// bury ends what was refused, now that it is known to be the records' fault. They
-// are what they were before.
-func (w *writer) bury() {
-	for _, j := range w.refused {
+// takeBack leaves refused jobs pending.
+func (w *writer) takeBack(jobs []*job) {
+	for _, j := range jobs {
+		j.ev.notBefore = time.Now().Add(time.Duration(rand.Int64N(int64(pauseFirst)))) // another record probes next
+		w.postpone(j)
+	}
+}
+
+// convict says of what was refused so far that something arrived after it, or
+// was refused otherwise: not everything is.
+func (w *writer) convict() {
+	w.guilty = append(w.guilty, w.refused...)
+	w.refused = nil
+}
+
+// sentence ends what was refused for the records' own fault, unless the schema
+// tells otherwise. They are what they were before.
+func (w *writer) sentence(ctx context.Context) {
+	w.convict()
+	guilty := w.guilty
+	w.guilty = nil
+	if w.acquit(ctx, guilty) {
+		w.takeBack(guilty)
+		delete(w.streaks, w.object)
+		return
+	}
+	for _, j := range guilty {
 		known := w.links[j.lane.Lane]
 		if known.Hash = j.link.Hash; known.Hash != nil {
 			w.remember(known)
@@ -319,7 +334,6 @@ func (w *writer) bury() {
 		j.lane.refused = &refusal{hash: j.hash, err: w.reasons[j]}
 		w.dead(j, state.ReasonRefused, w.reasons[j])
 	}
-	w.refused = nil
 }
 
 // alone notes a record that was sent alone and got no useful answer. One that
@@ -358,6 +372,9 @@ func (w *writer) reason(jobs []*job, e *crm.Error) string {
 func (w *writer) variable(field string) string {
 	if v := w.mapper.Variable(w.object, field); v != "" {
 		return v
+	}
+	if field == w.client.Properties().IDField && w.idVariable != "" {
+		return w.idVariable
 	}
 	return "CRMSYNC_MAP_" + strings.ToUpper(string(w.object)) + "_" + field
 }

@@ -59,6 +59,25 @@ func (m *Mapper) Trials(o crm.Object) map[string]Trial {
 	return trials
 }
 
+// FilterTrials tries the filter of the events from which an object is made, if
+// there is one.
+func (m *Mapper) FilterTrials(o crm.Object) []Trial {
+	var trials []Trial
+	for kind, p := range m.filters {
+		if kind.object() != o {
+			continue
+		}
+		t := Trial{Expression: p.Expression, Raw: p.usesRaw, Owner: p.usesOwner}
+		for _, s := range samplesOf(o) {
+			r := newRun(m, s.event, sampleOwners())
+			r.passes(kind)
+			t.Outcomes = append(t.Outcomes, Outcome{Sample: s.Sample, Error: r.out.Verdicts[0].Error})
+		}
+		trials = append(trials, t)
+	}
+	return trials
+}
+
 // SampleDuration is how long the call lasts that is the first sample of
 // activities.
 func (m *Mapper) SampleDuration() time.Duration {

@@ -345,6 +345,9 @@ type RequeueOptions struct {
 	// among them, whatever else it wrote: a person decides about it.
 	Resync bool
 	Object string
+	// WrittenSince narrows Resync to the winners of records that were settled
+	// since. Zero does not.
+	WrittenSince time.Time
 }
 
 // RequeueResult says what was queued and why the rest was not.

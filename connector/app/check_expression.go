@@ -72,6 +72,9 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 	if m.Suggestion != "" {
 		f.Remedy = "did you mean " + m.Suggestion + "?"
 	}
+	if m.Suggestion == "" && unexpected.MatchString(m.Message) && !strings.ContainsAny(m.Source, "\"'`") {
+		f.Remedy = remedyQuotes + "; " + remedyGrammar // a shell may have taken them away
+	}
 	for _, s := range slips {
 		if s.source.MatchString(m.Source) && (s.message == nil || s.message.MatchString(m.Message)) {
 			f.Code, f.Message, f.Remedy = s.code, s.says, s.remedy

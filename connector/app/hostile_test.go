@@ -271,7 +271,7 @@ func TestEndToEnd_MarkupArrivesEscaped(t *testing.T) {
 	p := newConnector(t, url, "CRMSYNC_ADMIN_ADDR="+admin, "CRMSYNC_MAP_ACTIVITY_crmsync_transcript=transcriptHTML(call)")
 	p.start()
 	p.sendAll(hostileEvents())
-	if status := p.settled(time.Minute); status.Applied != 3 || status.Skipped != 1 {
+	if status := p.settled(time.Minute); status.Applied+status.Unchanged != 3 || status.Skipped != 1 { // the call may say first what the user's event says
 		t.Fatalf("status %+v\n%s\n%s", status, p.mustRun("events"), p.log)
 	}
 	call, contact := crm.Records("calls")[0].Properties, crm.Records("contacts")[0].Properties

@@ -185,8 +185,10 @@ func preview(ctx context.Context, cfg *config.Config, b *book, events []state.Ev
 
 // deliveryOptions are what a dispatcher needs of a configuration.
 func deliveryOptions(cfg *config.Config, store state.Store, client crm.Client, mapper *mapping.Mapper) connector.DispatcherOptions {
+	a, _ := adapterOf(cfg) // without hints there is less advice
 	return connector.DispatcherOptions{
-		Store: store, Client: client, Mapper: mapper, Log: slog.New(slog.DiscardHandler),
+		IDVariable: cmp.Or(a.hints.idField, "CRMSYNC_CRM"),
+		Store:      store, Client: client, Mapper: mapper, Log: slog.New(slog.DiscardHandler),
 		UserDeleted: connector.DeletePolicy(cfg.UserDeleted), OrgDeleted: connector.DeletePolicy(cfg.OrgDeleted),
 		DefaultOwner: cfg.DefaultOwner, BatchSize: cfg.Common.BatchSize, GiveUpAfter: cfg.GiveUpAfter, SettleTime: cfg.SettleTime,
 	}

@@ -165,7 +165,7 @@ func statusAdvice(v statusView) []string {
 	case v.PausedByHandSince != nil:
 		advice = append(advice, "Writing was paused by hand, events are still accepted; crmsync resume lets it go on.")
 	case v.CRM.State == connector.StatePaused:
-		advice = append(advice, "Writing is paused, events are still accepted. Mend what the reason names: run crmsync check. Writing resumes by itself.")
+		advice = append(advice, "Writing is paused, events are still accepted. Mend what the reason names; crmsync check looks for more. Writing resumes by itself.")
 	}
 	advice = append(advice, behindText(v.Behind, ": crmsync resync runs them through today's")...)
 	if v.Dead > 0 {

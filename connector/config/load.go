@@ -69,7 +69,7 @@ func environ() map[string]string {
 	env := map[string]string{}
 	for _, e := range os.Environ() {
 		name, text, _ := strings.Cut(e, "=")
-		ours := strings.HasPrefix(name, prefix) && !serviceLink.MatchString(name)
+		ours := strings.HasPrefix(strings.ToUpper(name), prefix) && !serviceLink.MatchString(name)
 		if ours || slices.Contains(proxyVariables, name) || slices.Contains(unproxied, name) {
 			env[name] = text
 		}

@@ -238,6 +238,8 @@ func TestLoad_SuggestsNames(t *testing.T) {
 		"CRMSYNC_MAP_CONTCAT_email":    "CRMSYNC_MAP_CONTACT_email",
 		"CRMSYNC_MAP_contact_my_field": "CRMSYNC_MAP_CONTACT_my_field",
 		"CRMSYNC_FILTER_CALLS":         "CRMSYNC_FILTER_CALL",
+		"crmsync_state":                "CRMSYNC_STATE",
+		"crmsync_map_contact_jobTitle": "CRMSYNC_MAP_CONTACT_jobTitle",
 		"CRMSYNC_HTTP_VERSION_MINIMUM": "",
 	} {
 		_, problems := load(t, map[string]string{name: marker})

@@ -20,7 +20,7 @@ func (l *loader) unknown() {
 		_, _, isPolicy := cutPolicyVariable(name)
 		unset := l.env[name] == "" && !strings.HasPrefix(name, mapPrefix)
 		_, isOther := l.otherCRM(name)
-		if isField || isPolicy || unset || isOther || !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
+		if isField || isPolicy || unset || isOther || !strings.HasPrefix(strings.ToUpper(name), prefix) || slices.Contains(known, name) {
 			continue
 		}
 		remedy := "crmsync config --example lists the variables"
@@ -37,7 +37,14 @@ func suggest(name string, known []string) string {
 	if bare, isFile := strings.CutSuffix(name, fileSuffix); isFile && slices.Contains(known, bare) {
 		return bare // not a secret
 	}
-	bare := strings.TrimPrefix(name, prefix)
+	for _, object := range crm.Objects() { // the name of a field stays as it is
+		for _, p := range []string{fieldPrefix(object), policyFieldPrefix(object)} {
+			if len(name) > len(p) && strings.EqualFold(name[:len(p)], p) {
+				return p + name[len(p):]
+			}
+		}
+	}
+	bare := name[min(len(prefix), len(name)):]
 	var candidates []string
 	for _, k := range known {
 		candidates = append(candidates, strings.TrimPrefix(k, prefix))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 
 	"crmsync/crm"
 )
@@ -81,7 +82,8 @@ var ordinaryNumber = regexp.MustCompile(`^-?(0|[1-9]\d{0,30})(\.\d{1,30})?$`)
 // form reduces a value to what HubSpot leaves alone, whatever the type of its
 // property: what differs only in form is the same value. That an edit of the
 // form alone is overlooked is the lesser evil: a value of ours that HubSpot
-// shows in another form would pass for an edit, and never be written again.
+// shows in another form would pass for an edit, and never be written again. What
+// a person means by formatting a text counts: see marks.
 func form(name, value string) string {
 	value = strings.TrimSpace(value)
 	if name == emailProperty {
@@ -95,7 +97,7 @@ func form(name, value string) string {
 		return new(big.Rat).SetInt64(t.UnixMilli()).RatString()
 	}
 	if strings.ContainsAny(value, "<&") {
-		value = plainText(value)
+		value = readable(value)
 	}
 	if strings.Contains(value, ";") {
 		return strings.Join(choices(value), ";")
@@ -107,12 +109,31 @@ func form(name, value string) string {
 	return strings.Join(strings.Fields(value), " ")
 }
 
-// plainText is what a person reads of HTML. HubSpot rewrites the tags.
-func plainText(value string) string {
+// marks are the tags with which a person stresses, lists or links something.
+// Others, such as div and span, HubSpot rewrites.
+var marks = map[atom.Atom]string{
+	atom.B: "strong", atom.Strong: "strong", atom.I: "em", atom.Em: "em", atom.U: "u",
+	atom.S: "s", atom.Strike: "s", atom.Del: "s", atom.Li: "li", atom.A: "a", atom.Img: "img",
+}
+
+// readable is what a person sees of HTML: the text, and the marks in it with
+// what they lead to.
+func readable(value string) string {
 	var b strings.Builder
 	for z := html.NewTokenizer(strings.NewReader(value)); z.Next() != html.ErrorToken; {
-		if t := z.Token(); t.Type == html.TextToken {
+		t := z.Token()
+		switch mark := marks[t.DataAtom]; {
+		case t.Type == html.TextToken:
 			b.WriteString(t.Data)
+		case mark != "" && t.Type == html.EndTagToken:
+			b.WriteString(" </" + mark + "> ")
+		case mark != "":
+			b.WriteString(" <" + mark + "> ")
+			for _, a := range t.Attr {
+				if a.Key == "href" || a.Key == "src" {
+					b.WriteString(a.Val)
+				}
+			}
 		}
 		b.WriteByte(' ')
 	}

@@ -14,7 +14,9 @@ func (s *Store) resyncSeqs(ctx context.Context, o state.RequeueOptions) (seqs []
 	err = s.view(ctx, func(t *tables) error {
 		r.tables = t
 		r.winners()
-		r.passedOver()
+		if r.WrittenSince.IsZero() {
+			r.passedOver()
+		}
 		return ctx.Err()
 	})
 	for id := range r.gone {
@@ -50,7 +52,7 @@ func (r *resync) winners() {
 		l, err := decodeLink(lane, value)
 		r.fail(err)
 		id := l.Version.EventID
-		if id == "" {
+		if id == "" || l.UpdatedAt.Before(r.WrittenSince) {
 			continue
 		}
 		if seq, ok := r.seqOf(ids, id); !ok {

@@ -67,6 +67,17 @@ var resyncTests = []test{
 		f.resync(state.RequeueOptions{Object: "activity"}, state.RequeueResult{Queued: 1})
 		f.claimed(state.ClaimOptions{}, "evt-c1")
 	}},
+	{"is narrowed to what was written since", func(f *fixture) {
+		f.write("old")
+		f.clock.Advance(time.Hour)
+		late := f.clock.Now()
+		f.write("new")
+		f.accept(f.call("off", contact("off")), state.Added)
+		f.end(state.Settlement{Status: state.Skipped, Reason: state.ReasonObjectOff})
+		f.resync(state.RequeueOptions{Object: "contact", WrittenSince: late, Force: true}, state.RequeueResult{Queued: 1})
+		c := f.claimed(state.ClaimOptions{}, "evt-new")
+		f.equal("force", c.Events[0].Force, true)
+	}},
 }
 
 // write accepts a call and ends it as the winner of its records.
