@@ -85,7 +85,7 @@ func setEnv(t *testing.T, env map[string]string) {
 func clearEnv(t *testing.T) {
 	t.Helper()
 	for _, e := range os.Environ() {
-		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "CRMSYNC_") {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(strings.ToUpper(name), "CRMSYNC_") {
 			t.Setenv(name, "") // remembers what to restore
 			os.Unsetenv(name)
 		}
