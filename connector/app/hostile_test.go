@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-var flood = flag.Int("flood", 5000, "how many connections TestEndToEnd_Flood opens, if the system allows it")
+var flood = flag.Int("flood", 10000, "how many connections TestEndToEnd_Flood opens, if the system allows it")
 
 // metric reads one number from /metrics of the admin listener at addr.
 func metric(t *testing.T, addr, name string) float64 {
