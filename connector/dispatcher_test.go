@@ -96,16 +96,44 @@ func TestDispatcher_LinkMovesWhenTheOrgChanges(t *testing.T) {
 
 func TestDispatcher_TargetGoneIsWrittenAgain(t *testing.T) {
 	w := newWorld(t, nil)
-	w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+	w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"), callEvent("e0", "c0", "u1", 1, "Before"))
 	w.crm.mu.Lock()
 	w.crm.remove(w.crm.find(crm.Contact, "u1").id)
 	w.crm.mu.Unlock()
 	w.deliver(callEvent("e2", "c1", "u1", 2, "Call"))
-	if got := w.crm.dump(); !slices.Contains(got, "activity c1 -> contact u1") {
-		t.Errorf("CRM holds %v", got)
+	for _, link := range []string{"activity c0 -> contact u1", "activity c1 -> contact u1"} {
+		if got := w.crm.dump(); !slices.Contains(got, link) {
+			t.Errorf("no %s: CRM holds %v", link, got)
+		}
 	}
 	if s := w.stats(); s.Counts[state.Pending] != 0 || s.Counts[state.Dead] != 0 {
 		t.Errorf("stats %+v", s)
+	}
+}
+
+// Links to a record that a person removed are made again with it, also when what
+// its write did is not remembered.
+func TestDispatcher_TargetThatComesBackAfterALostSettlement(t *testing.T) {
+	w := newWorld(t, nil)
+	w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"), callEvent("e2", "c1", "u1", 1, "Call"))
+	w.crm.mu.Lock()
+	w.crm.remove(w.crm.find(crm.Contact, "u1").id)
+	w.crm.mu.Unlock()
+	lost := false
+	w.restart(func(o *DispatcherOptions) {
+		o.Store = &forgetfulStore{w.store, func() bool {
+			now := !lost && w.crm.get(crm.Contact, "u1") != nil
+			lost = lost || now
+			return now
+		}}
+	})
+	w.accept(userEvent("e3", "updated", "u1", 2, "Jo", "j@sales.example"))
+	if _, err := w.d.step(context.Background()); err == nil || !lost {
+		t.Fatal("the settlement was not lost")
+	}
+	w.settle()
+	if got := w.crm.dump(); !slices.Contains(got, "activity c1 -> contact u1") {
+		t.Errorf("CRM holds %v", got)
 	}
 }
 

@@ -193,6 +193,7 @@ func (r *round) sideGone(e *edge, err *crm.Error) {
 	}
 	known.Lane, known.RemoteID, known.Hash = gone, "", nil
 	r.remember(known)
+	r.reborn[gone] = true
 	r.batch.Requeue = append(r.batch.Requeue, gone)
 }
 
@@ -247,6 +248,9 @@ func (d *Dispatcher) drain(ctx context.Context) (more bool, err error) {
 	if len(r.batch.Drained) == 0 && len(r.put) == 0 {
 		d.drainAfter = time.Now().Add(drainPause)
 		return false, nil
+	}
+	if err := r.relink(ctx); err != nil {
+		return false, err
 	}
 	return true, d.settle(ctx, r.settlement())
 }

@@ -228,7 +228,7 @@ func (r *round) written(j *job, rec *state.Record, link *state.Link) {
 	}
 	r.kept[j.lane.Lane] = j.kept
 	r.keepTargets(j, link)
-	if j.link.Gone || j.link.RemoteID != "" && j.result.Action == crm.Created {
+	if j.link.Gone || j.link.RemoteID != "" && j.result.RemoteID != j.link.RemoteID {
 		r.reborn[j.lane.Lane] = true
 	}
 	rec.Note = j.note

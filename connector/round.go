@@ -63,7 +63,7 @@ type round struct {
 	inDoubt map[state.Lane]time.Time // see state.Claim
 
 	kept      map[state.Lane][]crm.Change // fields that a person won
-	reborn    map[state.Lane]bool         // records that came back under a new id
+	reborn    map[state.Lane]bool         // records that come back, or came back, under a new id
 	put       map[state.Lane]bool         // links that changed
 	denied    map[state.Lane]bool         // records that the CRM last answered not to have created
 	postponed map[crm.Object]bool         // objects of which something was left for another round

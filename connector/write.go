@@ -256,6 +256,7 @@ func (w *writer) failed(j *job, e *crm.Error) {
 		w.clashes = append(w.clashes, clash{j, e})
 	case e.Kind == crm.NotFound && !j.lane.forgotten && j.link.RemoteID != "":
 		j.lane.forgotten = true
+		w.reborn[j.lane.Lane] = true
 		known := w.links[j.lane.Lane]
 		known.RemoteID, known.Hash = "", nil
 		w.remember(known) // the next plan writes it by its key
