@@ -41,8 +41,8 @@ func (d *Dispatcher) drift(ctx context.Context) error {
 			continue
 		}
 		last := d.watches[object]
-		schema, held := d.describe(ctx, object)
-		if held || schema == nil {
+		schema, untold := d.describe(ctx, object)
+		if untold || schema == nil {
 			continue
 		}
 		unfit := d.unfit(*schema)
@@ -73,10 +73,10 @@ func (d *Dispatcher) rewrite(ctx context.Context, object crm.Object, last watch)
 	return nil
 }
 
-// describe looks at the schema of an object. It reports whether writing is held
-// now. A schema that may not be read is nil and says nothing: what the
+// describe looks at the schema of an object. It reports whether that was in vain,
+// for now. A schema that may not be read is nil and says nothing: what the
 // credentials may write is a different matter.
-func (d *Dispatcher) describe(ctx context.Context, object crm.Object) (_ *crm.Schema, held bool) {
+func (d *Dispatcher) describe(ctx context.Context, object crm.Object) (_ *crm.Schema, untold bool) {
 	describer, ok := d.client.(crm.Describer)
 	if !ok {
 		return nil, false
@@ -93,15 +93,15 @@ func (d *Dispatcher) describe(ctx context.Context, object crm.Object) (_ *crm.Sc
 	}
 	d.watches[object] = w
 	if err != nil {
-		return nil, false
+		return nil, crm.AsError(err).Kind == crm.Unavailable
 	}
 	return &schema, false
 }
 
 // acquit looks whether it is the schema, which may have changed, that explains
 // why jobs were refused. If so the object pauses and they are pending until it
-// has been mended. A schema that was just seen not to explain the same is not
-// looked at again.
+// has been mended; they are, too, while the schema cannot be looked at. One that
+// was just seen not to explain the same is not looked at again.
 func (w *writer) acquit(ctx context.Context, jobs []*job) (acquitted bool) {
 	doubts := map[suspicion]bool{}
 	for _, j := range jobs {
@@ -116,8 +116,8 @@ func (w *writer) acquit(ctx context.Context, jobs []*job) (acquitted bool) {
 	if len(doubts) == 0 {
 		return false
 	}
-	schema, held := w.describe(ctx, w.object)
-	if held {
+	schema, untold := w.describe(ctx, w.object)
+	if untold {
 		return true
 	}
 	if schema != nil {

@@ -161,6 +161,37 @@ func TestDrift_WritesAgainWhatLacksTheField(t *testing.T) {
 	})
 }
 
+// While the schema cannot be looked at, nobody is given up.
+func TestDrift_JudgesNobodyUnseen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		stop := w.start()
+		defer stop()
+		down := true
+		w.crm.before = func(op string, _ []string) error {
+			if down && op == "describe contact" {
+				return &crm.Error{Status: 503}
+			}
+			return nil
+		}
+		w.crm.judge = func(crm.Record) *crm.Error { return &crm.Error{Kind: crm.Invalid, Code: "NO", Field: "name"} }
+		w.accept(userEvent("e1", "created", "u1", 1, "A", ""), userEvent("e2", "created", "u2", 1, "A", ""))
+		time.Sleep(10 * time.Minute)
+		if s := w.stats(); s.Counts[state.Pending] != 2 || !strings.Contains(w.event("e1").Error, "NO") {
+			t.Errorf("%+v, %+v", s, w.event("e1"))
+		}
+		if n := w.crm.count("upsert contact"); n > 100 {
+			t.Errorf("%d requests in ten minutes", n)
+		}
+		down = false
+		time.Sleep(2 * pauseFirst)
+		synctest.Wait()
+		if s := w.stats(); s.Counts[state.Dead] != 2 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // Refusals that the schema does not explain make nobody look at it all the time.
 func TestDrift_LooksNowAndThenAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

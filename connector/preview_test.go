@@ -401,6 +401,21 @@ func TestPreview_SaysWhatWouldBeRefused(t *testing.T) {
 	}
 }
 
+// What would pause an object is said as it would be then.
+func TestPreview_SaysWhatWouldPause(t *testing.T) {
+	w := newWorld(t, nil)
+	w.crm.retypeField(true)
+	w.crm.judge = func(crm.Record) *crm.Error {
+		return &crm.Error{Kind: crm.Invalid, Code: "INVALID_NUMBER", Field: "role"}
+	}
+	w.accept(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+	if p, err := w.preview(); err == nil || !strings.Contains(err.Error(), "CRMSYNC_MAP_role: field role of contact takes a number") {
+		t.Errorf("got %v, %+v", err, p)
+	}
+	w.settle()
+	w.wantPaused("contact", "CRMSYNC_MAP_role: field role of contact takes a number")
+}
+
 func TestPreview_FailsWhenTheCRMCannotBeRead(t *testing.T) {
 	for name, err := range map[string]error{
 		"refused credentials": &crm.Error{Kind: crm.Unauthorized, Status: 401, Message: "no"},

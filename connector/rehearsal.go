@@ -74,6 +74,15 @@ func (p *rehearsal) Owners(ctx context.Context) ([]crm.Owner, error) {
 	return nil, nil
 }
 
+// Describe implements crm.Describer. What is refused because of the schema is
+// held in a rehearsal as well.
+func (p *rehearsal) Describe(ctx context.Context, object crm.Object) (crm.Schema, error) {
+	if describer, ok := p.Client.(crm.Describer); ok {
+		return describer.Describe(ctx, object)
+	}
+	return crm.Schema{}, &crm.Error{Kind: crm.NotFound, Message: "this CRM does not tell its schema"}
+}
+
 // Compare implements crm.Comparer, for clients that do.
 func (p *rehearsal) Compare(ctx context.Context, object crm.Object, records []crm.Record, fields []string) ([]crm.Current, error) {
 	p.requests++

@@ -304,6 +304,7 @@ func (w *writer) refuse(j *job, e *crm.Error) {
 // takeBack leaves refused jobs pending.
 func (w *writer) takeBack(jobs []*job) {
 	for _, j := range jobs {
+		j.ev.records[j.lane.Lane].Error = w.reasons[j].Error()
 		j.ev.notBefore = time.Now().Add(time.Duration(rand.Int64N(int64(pauseFirst)))) // another record probes next
 		w.postpone(j)
 	}
