@@ -158,9 +158,16 @@ func (s *shadow) Settle(context.Context, state.Batch) error { return nil }
 // MarkInDoubt implements state.Store.
 func (s *shadow) MarkInDoubt(context.Context, time.Time, ...state.Lane) error { return nil }
 
-// Objects tells of no links to a record that came back: to make them again is
-// left out of a rehearsal.
-func (s *shadow) Objects(context.Context, state.ObjectFilter) ([]state.Link, error) { return nil, nil }
+// Objects implements state.Store, without the records that are not there yet.
+func (s *shadow) Objects(ctx context.Context, f state.ObjectFilter) ([]state.Link, error) {
+	links, err := s.Store.Objects(ctx, f)
+	for i := range links {
+		if l, ok := s.links[links[i].Lane]; ok {
+			links[i] = l
+		}
+	}
+	return links, err
+}
 
 // play plays one round.
 func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, error) {
@@ -186,7 +193,7 @@ func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, e
 	}
 	told := r.events(round, batch)
 	return Preview{
-		Events: told, Others: slices.Concat(r.others(round), again, drained),
+		Events: told, Others: orNone(slices.Concat(r.others(round), again, drained)),
 		Requests: r.client.requests,
 	}, nil
 }
@@ -211,7 +218,7 @@ func (r *rehearsals) events(round *round, batch state.Batch) []EventPreview {
 			Withheld: orNone(ev.mapped.Withheld), NoOwner: orNone(ev.mapped.OwnerMisses),
 		}
 		if ev.decoded != nil {
-			out[i].Warnings = slices.Concat(out[i].Warnings, ev.decoded.Warnings, ev.mapped.Warnings)
+			out[i].Warnings = orNone(slices.Concat(ev.decoded.Warnings, ev.mapped.Warnings))
 		}
 		if ev.ended != nil {
 			continue
@@ -310,6 +317,9 @@ func (r *rehearsals) again(ctx context.Context, round *round, batch state.Batch)
 		if err != nil {
 			return nil, err
 		}
+		if links[w.Record].Gone {
+			continue // it is archived instead
+		}
 		holder, field := round.links[w.Target], links[w.Record].Withheld
 		free := holder.Gone || r.client.givesUp(w.Target, field)
 		if !holder.Deleted && !free {
@@ -357,6 +367,11 @@ func (r *rehearsals) drained(ctx context.Context, batch state.Batch) ([]RecordPr
 	waiting, err := r.d.store.Waiting(ctx, known...)
 	if err != nil {
 		return nil, err
+	}
+	for _, w := range batch.Waiting { // links to a record that came back
+		if slices.Contains(known, w.Target) {
+			waiting = append(waiting, w)
+		}
 	}
 	out, requests := []RecordPreview{}, map[[3]string]int{}
 	for _, w := range waiting {

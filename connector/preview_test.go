@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,6 +37,9 @@ func (w *world) previewed() Preview {
 	p, err := w.preview()
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if text, err := json.Marshal(p); err != nil || strings.Contains(string(text), ":null") {
+		w.t.Errorf("a list is null: %s, %v", text, err)
 	}
 	return p
 }

@@ -256,7 +256,7 @@ func (p *rehearsal) givesUp(holder state.Lane, field string) bool {
 		return false
 	}
 	v, known := r.values[field]
-	return known && v.now != v.real
+	return known && v.real != "" && v.now != v.real
 }
 
 // note remembers what would have happened to rec, and answers as the client

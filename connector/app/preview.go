@@ -230,7 +230,7 @@ func (b *book) Links(ctx context.Context, lanes ...state.Lane) (map[state.Lane]s
 	}
 	for part := range slices.Chunk(lanes, maxPage) {
 		var answer memoryView
-		if err := b.client.post(ctx, "/api/v1/state/memory", memoryRequest{part}, &answer); err != nil {
+		if err := b.client.post(ctx, "/api/v1/state/memory", memoryRequest{Lanes: part}, &answer); err != nil {
 			return nil, err
 		}
 		for _, l := range answer.Links {
@@ -248,12 +248,22 @@ func (b *book) Waiting(ctx context.Context, targets ...state.Lane) ([]state.Wait
 	}
 	for part := range slices.Chunk(targets, maxPage) {
 		var answer memoryView
-		if err := b.client.post(ctx, "/api/v1/state/memory", memoryRequest{part}, &answer); err != nil {
+		if err := b.client.post(ctx, "/api/v1/state/memory", memoryRequest{Lanes: part}, &answer); err != nil {
 			return nil, err
 		}
 		waiting = append(waiting, answer.Waiting...)
 	}
 	return waiting, nil
+}
+
+// Objects implements state.Store.
+func (b *book) Objects(ctx context.Context, f state.ObjectFilter) ([]state.Link, error) {
+	if b.client == nil {
+		return nil, nil
+	}
+	var answer memoryView
+	err := b.client.post(ctx, "/api/v1/state/memory", memoryRequest{Objects: &f}, &answer)
+	return answer.Links, err
 }
 
 // fits refuses a state that belongs to another account.
@@ -274,7 +284,8 @@ func (b *book) fits(ctx context.Context, client crm.Client) error {
 
 // memoryRequest is the body of POST /api/v1/state/memory.
 type memoryRequest struct {
-	Lanes []state.Lane `json:"lanes"`
+	Lanes   []state.Lane        `json:"lanes"`
+	Objects *state.ObjectFilter `json:"objects,omitempty"` // instead of lanes: a page of all, with a limit
 }
 
 // memoryView answers it: what is remembered of the lanes, unknown ones left
@@ -306,7 +317,10 @@ func (a *api) memory(r *http.Request) (any, error) {
 	for _, l := range links {
 		v.Links = append(v.Links, l)
 	}
-	return v, nil
+	if req.Objects != nil {
+		v.Links, err = a.ledger.Objects(r.Context(), *req.Objects)
+	}
+	return v, err
 }
 
 // previewRequest is the body of POST /api/v1/preview.

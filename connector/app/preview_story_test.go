@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,4 +53,38 @@ func TestEndToEnd_PreviewTellsWhatAPersonAsks(t *testing.T) {
 			t.Errorf("%q is not in\n%s", part, text)
 		}
 	}
+}
+
+// A user who was archived comes back: the links of earlier calls are made again,
+// and the preview tells so beforehand.
+func TestEndToEnd_PreviewOfARecordThatComesBack(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	crm, url := newCRM(t)
+	p := newConnector(t, url, "CRMSYNC_USER_DELETED=archive")
+	p.start()
+	user := `{"id":"u1","name":"Lena","email":"lena@sales.example"}`
+	event := func(id, kind, at, payload string) string {
+		return fmt.Sprintf(`{"id":%q,"type":%q,"timestamp":"2026-11-01T0%s:00:00","payload":%s}`, id, kind, at, payload)
+	}
+	for i, body := range []string{
+		event("e1", "user.created", "1", `{"user":`+user+`}`),
+		event("e2", "call.completed", "2", `{"call":{"id":"c1","title":"Call","user":`+user+`}}`),
+		event("e3", "user.deleted", "3", `{"user":`+user+`}`),
+	} {
+		p.sendAll([]delivery{{id: fmt.Sprint("msg_", i), body: body, secret: endToEndSecrets[0], family: "svix"}})
+		p.settled(20 * time.Second)
+	}
+	back := event("e4", "user.updated", "4", `{"user":`+user+`}`)
+	file := filepath.Join(p.dir, "back.json")
+	if err := os.WriteFile(file, []byte(back), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := p.mustRun("preview", file); !strings.Contains(text, "Other records that would change as well:\n  activity c1: update") || !strings.Contains(text, "link to contact u1") {
+		t.Errorf("the preview tells\n%s", text)
+	}
+	p.sendAll([]delivery{{id: "msg_4", body: back, secret: endToEndSecrets[0], family: "svix"}})
+	p.settled(20 * time.Second)
+	p.eventually("the link is made again", 20*time.Second, func() bool {
+		return slices.ContainsFunc(dump(crm), func(r string) bool { return strings.HasPrefix(r, "activity c1") && strings.HasSuffix(r, "-> u1") })
+	})
 }
