@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,9 +168,10 @@ func TestDrift_JudgesNobodyUnseen(t *testing.T) {
 		w := newWorld(t, nil)
 		stop := w.start()
 		defer stop()
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		w.crm.before = func(op string, _ []string) error {
-			if down && op == "describe contact" {
+			if down.Load() && op == "describe contact" {
 				return &crm.Error{Status: 503}
 			}
 			return nil
@@ -183,7 +185,7 @@ func TestDrift_JudgesNobodyUnseen(t *testing.T) {
 		if n := w.crm.count("upsert contact"); n > 100 {
 			t.Errorf("%d requests in ten minutes", n)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(2 * pauseFirst)
 		synctest.Wait()
 		if s := w.stats(); s.Counts[state.Dead] != 2 {
