@@ -98,11 +98,6 @@ func TestDrift_AcquitsWhatIsRefusedMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, nil)
-				stop := w.start()
-				defer stop()
-				w.accept(userEvent("e", "created", "u", 1, "A", ""))
-				time.Sleep(time.Second)
-				tt.change(w.crm, true)
 				w.crm.judge = func(r crm.Record) *crm.Error {
 					_, changed := w.crm.schema[crm.Contact]
 					if changed && r.Object == crm.Contact && r.Fields["role"] != nil && r.Key != "u7" {
@@ -111,6 +106,11 @@ func TestDrift_AcquitsWhatIsRefusedMeanwhile(t *testing.T) {
 					}
 					return nil
 				}
+				stop := w.start()
+				defer stop()
+				w.accept(userEvent("e", "created", "u", 1, "A", ""))
+				time.Sleep(time.Second)
+				tt.change(w.crm, true)
 				for i := range 20 {
 					w.accept(userEvent(fmt.Sprintf("e%d", i), "created", fmt.Sprintf("u%d", i), 1, "A", ""))
 				}
@@ -166,8 +166,6 @@ func TestDrift_WritesAgainWhatLacksTheField(t *testing.T) {
 func TestDrift_JudgesNobodyUnseen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
-		stop := w.start()
-		defer stop()
 		var down atomic.Bool
 		down.Store(true)
 		w.crm.before = func(op string, _ []string) error {
@@ -177,6 +175,8 @@ func TestDrift_JudgesNobodyUnseen(t *testing.T) {
 			return nil
 		}
 		w.crm.judge = func(crm.Record) *crm.Error { return &crm.Error{Kind: crm.Invalid, Code: "NO", Field: "name"} }
+		stop := w.start()
+		defer stop()
 		w.accept(userEvent("e1", "created", "u1", 1, "A", ""), userEvent("e2", "created", "u2", 1, "A", ""))
 		time.Sleep(10 * time.Minute)
 		if s := w.stats(); s.Counts[state.Pending] != 2 || !strings.Contains(w.event("e1").Error, "NO") {
@@ -198,9 +198,9 @@ func TestDrift_JudgesNobodyUnseen(t *testing.T) {
 func TestDrift_LooksNowAndThenAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
+		w.crm.judge = func(crm.Record) *crm.Error { return &crm.Error{Kind: crm.Invalid, Code: "NO", Field: "name"} }
 		stop := w.start()
 		defer stop()
-		w.crm.judge = func(crm.Record) *crm.Error { return &crm.Error{Kind: crm.Invalid, Code: "NO", Field: "name"} }
 		const looks = 15 // before so many refusals alike pause the object
 		for i := range looks * int(schemaDoubt/time.Second) {
 			w.accept(userEvent(fmt.Sprintf("e%d", i), "created", fmt.Sprintf("u%d", i%100), i, fmt.Sprint(i), ""))
