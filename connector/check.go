@@ -71,6 +71,9 @@ type Check struct {
 	UserDeleted DeletePolicy
 	OrgDeleted  DeletePolicy
 	Owners      []crm.Owner // of the CRM; nil when they are not known
+	// Unread are the objects of whose mapping a part could not be read: what it
+	// lacks is not known.
+	Unread map[crm.Object]bool
 	// Broken are the mapped fields whose expressions cannot be read, which the
 	// Mapper does not have.
 	Broken Expressions
@@ -184,6 +187,9 @@ func (c Check) idField(schema *crm.Schema) []Finding {
 // unmapped looks for fields that a record is refused without and that the
 // mapping leaves out.
 func (c Check) unmapped(schema *crm.Schema) []Finding {
+	if c.Unread[schema.Object] {
+		return nil
+	}
 	var found []Finding
 	for _, name := range slices.Sorted(maps.Keys(schema.Fields)) {
 		if schema.Fields[name].Required && !c.mapped(schema.Object, name) && name != c.IDField {
@@ -225,8 +231,13 @@ func (c Check) mark(o crm.Object) []Finding {
 	case crm.Activity:
 		return nil // calls are not deleted
 	}
-	if policy != DeleteMark || len(c.Broken[o]) > 0 || c.Mapper.Marks(o) {
+	if policy != DeleteMark || c.Unread[o] || c.Mapper.Marks(o) {
 		return nil
+	}
+	for _, broken := range c.Broken[o] {
+		if strings.Contains(broken.Source, "deleted") { // it is meant to tell
+			return nil
+		}
 	}
 	return []Finding{{
 		Severity: SeverityWarning, Variable: variable, Object: string(o), Code: CodeMarkNoEffect,

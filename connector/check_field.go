@@ -144,7 +144,7 @@ func (s subject) need() *Finding {
 // needOfAny looks whether a new record could lack all of the fields of which it
 // needs one. It is said of the first of them that is mapped.
 func (s subject) needOfAny() *Finding {
-	if s.schema == nil {
+	if s.schema == nil || s.Unread[s.object] {
 		return nil
 	}
 	mapped := slices.DeleteFunc(slices.Clone(s.schema.AnyOf), func(name string) bool { return !s.mapped(s.object, name) })

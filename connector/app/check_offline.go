@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ type examination struct {
 	cfg   *config.Config
 	found []finding
 
-	mapped     bool // the mapping is complete, but for the expressions in broken
+	mapped     bool // there is a mapping to look at
 	reachable  bool // nothing is wrong with how the CRM is reached
 	stateSound bool
 	rules      connector.Check
@@ -79,23 +80,21 @@ func (e *examination) checkVariables() {
 			continue // all others are read
 		}
 		e.reachable = e.reachable && !e.concernsClient(p.Variable)
-		e.mapped = e.mapped && p.Variable != "CRMSYNC_CRM" && !strings.HasPrefix(p.Variable, "CRMSYNC_MAP")
 	}
 }
 
-// concernsClient reports whether the client of the CRM depends on a variable.
+// concernsClient reports whether the CRM cannot be asked without a variable. For
+// what is wrong with others, such as the size of batches, there is a default.
 func (e *examination) concernsClient(variable string) bool {
-	switch variable {
-	case "CRMSYNC_CRM", "CRMSYNC_TLS_CA", "CRMSYNC_REQUEST_TIMEOUT", "CRMSYNC_RATE_LIMIT", "CRMSYNC_BATCH_SIZE":
-		return true
-	}
-	return strings.HasPrefix(variable, "CRMSYNC_"+strings.ToUpper(e.cfg.CRM)+"_") || strings.HasSuffix(strings.ToUpper(variable), "_PROXY")
+	return variable == "CRMSYNC_CRM" || variable == "CRMSYNC_TLS_CA" ||
+		strings.HasPrefix(variable, "CRMSYNC_"+strings.ToUpper(e.cfg.CRM)+"_") || strings.HasSuffix(strings.ToUpper(variable), "_PROXY")
 }
 
 // checkExpressions reads the mapping. What cannot be read is set aside, so that
 // the rest can be looked at in the same run.
 func (e *examination) checkExpressions() {
 	e.rules.UserDeleted, e.rules.OrgDeleted = connector.DeletePolicy(e.cfg.UserDeleted), connector.DeletePolicy(e.cfg.OrgDeleted)
+	e.rules.Unread = e.cfg.Unread
 	var err error
 	e.rules.Mapper, err = mapping.New(e.cfg.Mapping)
 	mistakes, ok := errors.AsType[mapping.Errors](err)
@@ -106,7 +105,10 @@ func (e *examination) checkExpressions() {
 		e.add(expressionFinding(m))
 	}
 	readable := e.cfg.Mapping
-	readable.Filters = nil // they are not looked at any further
+	readable.Filters = maps.Clone(readable.Filters)
+	maps.DeleteFunc(readable.Filters, func(_ mapping.Kind, x mapping.Expression) bool {
+		return slices.ContainsFunc(mistakes, func(m *mapping.ExpressionError) bool { return m.Variable == x.Variable })
+	})
 	readable.Fields, e.rules.Broken = setAside(mistakes, e.cfg.Mapping.Fields)
 	e.rules.Mapper, err = mapping.New(readable)
 	e.mapped = e.mapped && err == nil

@@ -29,7 +29,10 @@ type Config struct {
 	SettleTime time.Duration
 	DryRun     bool // write nothing to the CRM; events stay pending
 
-	Mapping      mapping.Config
+	Mapping mapping.Config
+	// Unread are the objects of whose mapping a part could not be read: what it
+	// lacks is not known.
+	Unread       map[crm.Object]bool
 	DefaultOwner string // CRM id; "" for none
 	GiveUpAfter  time.Duration
 	UserDeleted  DeletePolicy

@@ -51,6 +51,7 @@ type loader struct {
 
 func newLoader(o LoadOptions, env map[string]string) *loader {
 	return &loader{LoadOptions: o, env: env, cfg: &Config{
+		Unread: map[crm.Object]bool{},
 		Mapping: mapping.Config{
 			Fields:  map[crm.Object]map[string]mapping.Expression{},
 			Filters: map[mapping.Kind]mapping.Expression{},

@@ -30,6 +30,8 @@ const (
 func (l *loader) mapFields(a *Adapter) {
 	if a != nil {
 		l.presetFields(a)
+	} else {
+		l.unread(crm.Objects()...)
 	}
 	l.fileFields()
 	for object, v := range l.objectVariables() {
@@ -39,6 +41,13 @@ func (l *loader) mapFields(a *Adapter) {
 	if in.MapContact.text == switchedOff && in.MapActivity.text == switchedOff && in.MapCompany.text == switchedOff {
 		l.warn(in.MapContact.variable, CodeNoEffect, "is off like "+in.MapActivity.variable+" and "+in.MapCompany.variable+": nothing will be written",
 			"remove one of them; CRMSYNC_DRY_RUN=true is for trying out")
+	}
+}
+
+// unread notes objects of whose mapping a part could not be read.
+func (l *loader) unread(objects ...crm.Object) {
+	for _, o := range objects {
+		l.cfg.Unread[o] = true
 	}
 }
 
@@ -95,21 +104,25 @@ func (l *loader) fileFields() {
 	}
 	text := l.readFile(v.variable, v.text)
 	if text == "" {
+		l.unread(crm.Objects()...)
 		return
 	}
 	objects, err := members[json.RawMessage]([]byte(text))
 	if err != nil {
+		l.unread(crm.Objects()...)
 		l.problem(v.variable, CodeUnreadableFile, "names a file that "+err.Error(), remedyMapFile)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
 		object := crm.Object(name)
 		if !slices.Contains(crm.Objects(), object) {
+			l.unread(crm.Objects()...)
 			l.problem(v.variable, CodeUnreadableFile, "names a file with a member that is none of activity, company, contact", remedyMapFile)
 			continue
 		}
 		fields, err := members[string](objects[name])
 		if err != nil {
+			l.unread(object)
 			l.problem(v.variable, CodeUnreadableFile, "names a file whose member "+name+" "+err.Error(), remedyMapFile)
 		}
 		l.setAll(object, fields, v.variable)
@@ -140,6 +153,7 @@ func (l *loader) objectFields(object crm.Object, v *value) {
 func (l *loader) jsonFields(object crm.Object, v *value, single map[string]mapping.Expression) {
 	fields, err := members[string]([]byte(v.text))
 	if err != nil {
+		l.unread(object)
 		l.problem(v.variable, CodeBadValue, err.Error(), `it must be off or like {"field": "expression"}`)
 		return
 	}
@@ -155,6 +169,7 @@ func (l *loader) jsonFields(object crm.Object, v *value, single map[string]mappi
 func (l *loader) setAll(object crm.Object, fields map[string]string, variable string) {
 	for field, source := range fields {
 		if !validField(field) {
+			l.unread(object)
 			l.problem(variable, CodeBadValue, "has a member for "+string(object)+" that cannot be the name of a field", "a name has 1 to 128 characters, none of them invisible")
 			continue
 		}
@@ -172,6 +187,7 @@ func (l *loader) fieldVariables(object crm.Object) map[string]mapping.Expression
 			continue
 		}
 		if !validName(field) {
+			l.unread(object)
 			l.problem(name, CodeUnknownVariable, "does not end with the name of a field", "for example "+fieldPrefix(object)+"email")
 			continue
 		}

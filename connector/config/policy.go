@@ -24,6 +24,7 @@ func (l *loader) policyFields() {
 			l.problem(name, CodeBadValue, "is wrapped in quotes, which become part of the value", "remove the quotes")
 		case !slices.Contains(mapping.Policies(), policy):
 			l.problem(name, CodeBadValue, "must be one of "+policyNames(), "for example "+name+"="+string(mapping.IfEmpty))
+		case !mapped && l.cfg.Unread[object]: // maybe it is
 		case !mapped:
 			l.problem(name, CodeNoEffect, "is about a field that is not mapped", l.mappedNear(object, field))
 		default:
