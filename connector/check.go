@@ -31,6 +31,7 @@ const (
 	CodeUnquoted      = "unquoted_text"     // a text without quotes is calculated
 	CodeLiteralQuotes = "literal_quotes"    // quotation marks became part of a text
 	CodeQuoted        = "quoted_expression" // an expression became a text
+	CodePlaceholder   = "placeholder"       // a text with the name of a variable in braces
 	CodeFails         = "expression_fails"  // for events that are to be expected
 	CodeNeverSet      = "never_set"         // no event gives it a value
 	CodeMarkNoEffect  = "mark_no_effect"    // nothing tells a deleted record

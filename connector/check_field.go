@@ -84,6 +84,9 @@ func (s subject) writable() []string {
 // dashed is a date or a number as people write it.
 var dashed = regexp.MustCompile(`^\+?\d+([-/]\d+)+$`)
 
+// placeholder is how other tools write a variable inside a text.
+var placeholder = regexp.MustCompile(`(\{|\$)\s*(user|call|org|event|raw)\b`)
+
 // quotes looks for quotation marks that do not do what was meant.
 func (s subject) quotes() *Finding {
 	if s.trial.Quoted {
@@ -95,6 +98,11 @@ func (s subject) quotes() *Finding {
 		return s.finding(SeverityError, CodeUnquoted,
 			"the expression is calculated: without quotes, what is between the numbers means minus or divided by",
 			`a text has double quotes around it; where a shell or Compose takes quotes away, write '"…"'`)
+	}
+	if slices.ContainsFunc(s.trial.Texts, placeholder.MatchString) {
+		return s.finding(SeverityError, CodePlaceholder,
+			"a variable inside a text stands for nothing here: its name would be written",
+			`join texts and variables with +, such as "Call of " + user.name`)
 	}
 	for _, v := range s.trial.Constants {
 		text, ok := v.(string)
@@ -226,7 +234,7 @@ var unitNames = map[time.Duration]string{time.Millisecond: "milliseconds", time.
 
 // unit looks whether the length of a call is given in the unit of the field.
 func (s subject) unit() *Finding {
-	if s.field.Unit == 0 || s.object != crm.Activity {
+	if s.field.Unit == 0 || s.object != crm.Activity || len(s.trial.Outcomes) == 0 {
 		return nil
 	}
 	length := s.Mapper.SampleDuration()

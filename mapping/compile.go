@@ -3,7 +3,6 @@ package mapping
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/builtin"
-	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
 	"crmsync/crm"
@@ -95,8 +92,9 @@ func optionsOf(f functions) []expr.Option {
 
 // compile compiles x, which must yield a bool when filter is set, else a value
 // that a CRM field can hold.
-func (c compiler) compile(x Expression) (p *program, failure *ExpressionError) {
-	r := &rewriter{names: map[file.Location]usedName{}}
+// The expression is about an object, "" for any.
+func (c compiler) compile(x Expression, o crm.Object) (p *program, failure *ExpressionError) {
+	r := newRewriter(o)
 	if len(x.Source) > maxSource {
 		return nil, newExpressionError(x, fmt.Errorf("the expression is longer than %d bytes", maxSource), r)
 	}
@@ -112,7 +110,7 @@ func (c compiler) compile(x Expression) (p *program, failure *ExpressionError) {
 	}
 	p = &program{Expression: x, vm: compiled, usesOwner: r.usesOwner, usesRaw: r.usesRaw}
 	if r.cuts {
-		again := &rewriter{names: map[file.Location]usedName{}}
+		again := newRewriter(o)
 		p.whole, err = expr.Compile(x.Source, append(slices.Clone(c.whole), expr.Patch(again))...)
 		if err != nil {
 			return nil, newExpressionError(x, err, again)
@@ -123,11 +121,9 @@ func (c compiler) compile(x Expression) (p *program, failure *ExpressionError) {
 
 // field compiles the expression of a CRM field.
 func (c compiler) field(o crm.Object, field string, x Expression) (*program, *ExpressionError) {
-	p, failure := c.compile(x)
+	p, failure := c.compile(x, o)
 	if failure == nil {
-		if what := unwritable(p.vm.Node().Type()); what != "" {
-			failure = newExpressionError(x, fmt.Errorf("gives %s, which no CRM field can hold: choose a member of it", what), &rewriter{})
-		}
+		failure = unwritableError(p, o)
 	}
 	if failure != nil {
 		failure.Object, failure.Field = o, field
@@ -139,18 +135,44 @@ func (c compiler) field(o crm.Object, field string, x Expression) (*program, *Ex
 	return p, nil
 }
 
-// filter compiles a condition.
-func (c compiler) filter(x Expression) (*program, *ExpressionError) {
-	p, failure := c.compile(x)
+// unwritableError says that no field can hold what p gives, nil when one may.
+func unwritableError(p *program, o crm.Object) *ExpressionError {
+	t := p.vm.Node().Type()
+	what := unwritable(t)
+	if what == "" {
+		return nil
+	}
+	message := "gives " + what + ", which no CRM field can hold"
+	if what != aFunction {
+		message += ": choose a member of it"
+	}
+	e := newExpressionError(p.Expression, errors.New(message), newRewriter(o))
+	if name, ok := p.vm.Node().(*ast.IdentifierNode); ok && what == aFunction {
+		e.Suggestion = pathTo(variables(o), name.Value)
+	} else if what == anObject {
+		e.Names = members(t)
+	}
+	return e
+}
+
+// filter compiles a condition about events of a kind.
+func (c compiler) filter(x Expression, k Kind) (*program, *ExpressionError) {
+	p, failure := c.compile(x, k.object())
 	if failure == nil {
 		if _, isNil := p.vm.Node().(*ast.NilNode); isNil {
-			failure = newExpressionError(x, errors.New("is always nil, but a filter must be true or false"), &rewriter{})
+			failure = newExpressionError(x, errors.New("is always nil, but a filter must be true or false"), newRewriter(k.object()))
 		} else if t := indirect(p.vm.Node().Type()); t != nil && t.Kind() != reflect.Bool && t.Kind() != reflect.Interface {
-			failure = newExpressionError(x, fmt.Errorf("gives a %s, but a filter must be true or false", t), &rewriter{})
+			failure = newExpressionError(x, fmt.Errorf("gives a %s, but a filter must be true or false", t), newRewriter(k.object()))
 		}
 	}
 	return p, failure
 }
+
+// What no field can hold.
+const (
+	aFunction = "a function"
+	anObject  = "an object"
+)
 
 // unwritable says what a type is that no field can hold, "" for the others and
 // for what is only known at run time.
@@ -161,9 +183,9 @@ func unwritable(t reflect.Type) string {
 	}
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:
-		return "an object"
+		return anObject
 	case reflect.Func:
-		return "a function"
+		return aFunction
 	case reflect.Slice:
 		if e := indirect(t.Elem()); e.Kind() == reflect.Struct && e != timeType {
 			return "a list of objects"
@@ -173,27 +195,4 @@ func unwritable(t reflect.Type) string {
 		return "a duration"
 	}
 	return ""
-}
-
-// candidates lists the names that could have been meant: the members of a
-// type, or without one the variables and functions.
-func candidates(of reflect.Type) []string {
-	names := []string{}
-	t := of
-	if t == nil {
-		t = reflect.TypeFor[env]()
-		names = append(names, slices.Collect(maps.Keys(signatures))...)
-		for _, name := range builtin.Names {
-			if disabled[name] == "" {
-				names = append(names, name)
-			}
-		}
-	}
-	if t.Kind() == reflect.Struct {
-		for i := range t.NumField() {
-			names = append(names, t.Field(i).Tag.Get("expr"))
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/file"
@@ -89,15 +88,10 @@ func newExpressionError(x Expression, err error, r *rewriter) *ExpressionError {
 	if bareWords.MatchString(x.Source) {
 		e.Message += ": a text is written in double quotes"
 	}
-	used, ok := r.names[f.Location]
-	switch {
-	case !ok:
-	case used.of == nil && disabled[used.name] != "":
+	if used, ok := r.names[f.Location]; ok && used.of == nil && disabled[used.name] != "" {
 		e.Message = used.name + " is not available: " + disabled[used.name]
-	default:
-		if names := candidates(used.of); !slices.Contains(names, used.name) {
-			e.Suggestion = Nearest(used.name, names)
-		}
+	} else if ok {
+		e.suggest(used, r.object)
 	}
 	return e
 }
@@ -122,46 +116,4 @@ func runtimeMessage(err error) string {
 		message += fmt.Sprintf(" (%d:%d)", f.Line, f.Column+1)
 	}
 	return message
-}
-
-// Nearest returns the candidate that name was probably meant to be, "" when
-// none is close. Case does not count.
-func Nearest(name string, candidates []string) string {
-	if len(name) > maxKey {
-		return ""
-	}
-	best, bestDistance := "", (len(name)+2)/3+1
-	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < bestDistance {
-			best, bestDistance = c, d
-		}
-	}
-	return best
-}
-
-// distance counts the bytes to insert, drop, replace or swap with their
-// neighbour to get from a to b.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range len(b) + 1 {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			d := min(rows[i-1][j-1]+cost, rows[i-1][j]+1, rows[i][j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d = min(d, rows[i-2][j-2]+1)
-			}
-			rows[i][j] = d
-		}
-	}
-	return rows[len(a)][len(b)]
 }

@@ -89,10 +89,10 @@ func shown(word string) bool {
 // knownNames are all names that an expression can use, and the words of the
 // language.
 var knownNames = sync.OnceValue(func() []string {
-	names := candidates(nil)
+	names := globals()
 	names = append(names, slices.Collect(maps.Keys(operator.Binary))...)
 	names = append(names, slices.Collect(maps.Keys(disabled))...)
-	names = append(names, "true", "false", "else")
+	names = append(names, "else")
 	times := reflect.TypeFor[time.Time]()
 	for i := range times.NumMethod() {
 		names = append(names, times.Method(i).Name)
@@ -113,7 +113,7 @@ func fieldNames(t reflect.Type, seen map[reflect.Type]bool) []string {
 		return nil
 	}
 	seen[t] = true
-	names := candidates(t)
+	names := members(t)
 	for f := range t.Fields() {
 		names = append(names, fieldNames(f.Type, seen)...)
 	}

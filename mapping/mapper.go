@@ -63,7 +63,7 @@ func New(c Config) (*Mapper, error) {
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.Filters)) {
-		p, failure := compiler.filter(c.Filters[k])
+		p, failure := compiler.filter(c.Filters[k], k)
 		if failure != nil {
 			failures = append(failures, failure)
 		}

@@ -9,6 +9,8 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/checker/nature"
 	"github.com/expr-lang/expr/file"
+
+	"crmsync/crm"
 )
 
 // rewriter changes an expression so that what is absent is nil all the way:
@@ -22,11 +24,16 @@ import (
 // Type checking is not weakened: each part of the expression keeps its type.
 // On its way the rewriter notes which names occur where, for suggestions.
 type rewriter struct {
+	object    crm.Object // that the expression is about; "" for any
 	names     map[file.Location]usedName
 	usesOwner bool
 	usesRaw   bool
 	cuts      bool // a function may leave some of a text out
 	variables int  // declared by the rewriter
+}
+
+func newRewriter(o crm.Object) *rewriter {
+	return &rewriter{object: o, names: map[file.Location]usedName{}}
 }
 
 // usedName is a name in an expression and the type whose member it should be,

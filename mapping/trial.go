@@ -17,9 +17,10 @@ type Trial struct {
 	// Constants are the values that are written out in the expression and may be
 	// its result: a string, int64, float64, bool or []string.
 	Constants []any
-	Nil       bool // nil is written out as a result
-	Raw       bool // it reads raw, which holds more than the samples know
-	Owner     bool // it looks up an owner
+	Texts     []string // that are written out anywhere in the expression, names of members among them
+	Nil       bool     // nil is written out as a result
+	Raw       bool     // it reads raw, which holds more than the samples know
+	Owner     bool     // it looks up an owner
 	// Quoted says that the whole expression is a text that would itself be a
 	// working expression.
 	Quoted   bool
@@ -44,6 +45,9 @@ func (m *Mapper) Trials(o crm.Object) map[string]Trial {
 		t := Trial{Expression: f.Expression, Raw: f.usesRaw, Owner: f.usesOwner}
 		if tree, err := parser.Parse(f.Source); err == nil {
 			t.readResults(tree.Node)
+			texts := &textFinder{}
+			ast.Walk(&tree.Node, texts)
+			t.Texts = texts.found
 			t.Quoted = isQuoted(tree.Node)
 		}
 		for _, s := range samples {
@@ -167,7 +171,7 @@ func isQuoted(node ast.Node) bool {
 	if !ok {
 		return false
 	}
-	p, failure := newCompiler(functions{unit: time.Second, zone: time.UTC}).compile(Expression{Source: text.Value})
+	p, failure := newCompiler(functions{unit: time.Second, zone: time.UTC}).compile(Expression{Source: text.Value}, "")
 	if failure != nil {
 		return false
 	}
@@ -178,6 +182,16 @@ func isQuoted(node ast.Node) bool {
 	w := &workFinder{}
 	ast.Walk(&tree.Node, w)
 	return w.found
+}
+
+// textFinder collects the texts that are written out.
+type textFinder struct{ found []string }
+
+// Visit is called for every node.
+func (t *textFinder) Visit(node *ast.Node) {
+	if text, ok := (*node).(*ast.StringNode); ok {
+		t.found = append(t.found, text.Value)
+	}
 }
 
 // workFinder looks for the parts that make a text an expression, and not a word

@@ -92,7 +92,7 @@ func TestSamples_AreComplete(t *testing.T) {
 		crm.Activity: reflect.TypeFor[Call](), crm.Contact: reflect.TypeFor[User](), crm.Company: reflect.TypeFor[Org](),
 	} {
 		of := strings.ToLower(typ.Name())
-		for _, name := range candidates(typ) {
+		for _, name := range members(typ) {
 			source := of + "." + name + " != nil"
 			if got := trial(t, o, source).Outcomes[0].Value; got != true {
 				t.Errorf("%s.%s has no value", of, name)

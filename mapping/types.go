@@ -102,7 +102,10 @@ type ExpressionError struct {
 	Line       int // from 1; 0 when the position is unknown
 	Column     int // from 1; 0 when the position is unknown
 	Message    string
-	Suggestion string // nearest valid name; "" without one
+	Suggestion string // what was probably meant; "" when nothing comes near
+	// Names are those that there are in place of one that is not known, without
+	// a Suggestion.
+	Names []string
 }
 
 // Owners is the CRM's owner table: lower-case e-mail to owner id. Under "" it

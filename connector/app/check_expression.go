@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -20,7 +21,7 @@ type slip struct {
 	source  *regexp.Regexp // what the expression looks like
 	message *regexp.Regexp // what the parser says; nil for anything
 	code    string
-	says    string
+	says    string // "" for what the parser says
 	remedy  string
 }
 
@@ -50,8 +51,53 @@ var slips = []slip{
 		"if is written in another way here", `write condition ? "then" : "otherwise"`,
 	},
 	{
+		regexp.MustCompile(`\|\s*\w+\s*$`), regexp.MustCompile(`unexpected token EOF`), "expression",
+		"what follows | is a function, and those have parentheses", "write upper(user.name), or user.name | upper()",
+	},
+	{
+		regexp.MustCompile(`\?[^?.:][^:]*$`), regexp.MustCompile(`unexpected token EOF`), "expression",
+		"a condition has two results, of which the second is missing", `write condition ? "then" : "otherwise"`,
+	},
+	{
 		regexp.MustCompile(`.`), regexp.MustCompile(`unexpected token EOF`), "expression",
 		"ends where something has to follow", remedyGrammar,
+	},
+	{
+		regexp.MustCompile(`.`), regexp.MustCompile(`has no method`), "expression",
+		"", "functions stand in front: upper(user.name), not user.name.upper()",
+	},
+	{
+		regexp.MustCompile(`.`), regexp.MustCompile(`a comparison is written ==`), "expression",
+		"", `for example user.role == "Manager"`,
+	},
+	{
+		regexp.MustCompile(`.`), regexp.MustCompile(`invalid operation: (\|\||or) `), "expression",
+		"", "that joins conditions; what stands for a value that is missing is behind ??, such as user.role ?? \"\"",
+	},
+	{
+		regexp.MustCompile(`.`), regexp.MustCompile(`invalid operation: (&&|and) `), "expression",
+		"", "that joins conditions; texts are joined with +",
+	},
+	{
+		regexp.MustCompile(`.`), regexp.MustCompile(`invalid operation: \+ .*(string and number|number and string)`), "expression",
+		"", "make a text of the number: string(user.streak)",
+	},
+	{
+		regexp.MustCompile(`.`), regexp.MustCompile(`invalid operation: .*(string and number|number and string)`), "expression",
+		"", `compare like with like: a text is in quotes and a number is not; float(…) makes a number of a text`,
+	},
+	{
+		regexp.MustCompile(`.`), regexp.MustCompile(`cannot concat`), "expression",
+		"joins lists, not texts", `texts are joined with +, such as "Practice: " + call.title`,
+	},
+	{
+		regexp.MustCompile(`.`), regexp.MustCompile(`array elements can only be selected`), "expression",
+		"is about a list, of which an element has to be chosen",
+		`choose one, such as call.analysis[0].score, or all of them: map(call.analysis, .score)`,
+	},
+	{
+		regexp.MustCompile(`.`), regexp.MustCompile(`gives a list of objects`), "expression",
+		"", "transcript(call) and scorecard(call) make a text of all, map(call.prospects, .name) a list of one member",
 	},
 }
 
@@ -71,13 +117,19 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 	}
 	if m.Suggestion != "" {
 		f.Remedy = "did you mean " + m.Suggestion + "?"
+	} else if m.Names != nil {
+		f.Remedy = "the members are " + strings.Join(m.Names, ", ") + "; what else the payload holds is in raw"
 	}
 	if m.Suggestion == "" && unexpected.MatchString(m.Message) && !strings.ContainsAny(m.Source, "\"'`") {
 		f.Remedy = remedyQuotes + "; " + remedyGrammar // a shell may have taken them away
 	}
+	if open := unclosed(m.Source); open != "" && strings.Contains(m.Message, "unexpected token EOF") {
+		f.Message, f.Remedy = "a "+open+" is opened and not closed", "put the closing one where it belongs"
+		return f
+	}
 	for _, s := range slips {
 		if s.source.MatchString(m.Source) && (s.message == nil || s.message.MatchString(m.Message)) {
-			f.Code, f.Message, f.Remedy = s.code, s.says, s.remedy
+			f.Code, f.Message, f.Remedy = s.code, cmp.Or(s.says, f.Message), s.remedy
 			return f
 		}
 	}
@@ -95,4 +147,16 @@ func (f *finding) unquoted(m *mapping.ExpressionError) {
 	if m.Suggestion != "" && !strings.ContainsAny(m.Source, " -") {
 		f.Remedy = "did you mean " + m.Suggestion + "? If it is meant as a text: " + remedyQuotes
 	}
+}
+
+// unclosed names what is opened more often than closed, "" for nothing.
+func unclosed(source string) string {
+	for _, pair := range []struct{ open, shut, name string }{
+		{"(", ")", "parenthesis ("}, {"[", "]", "bracket ["}, {"{", "}", "brace {"},
+	} {
+		if strings.Count(source, pair.open) > strings.Count(source, pair.shut) {
+			return pair.name
+		}
+	}
+	return ""
 }
