@@ -89,6 +89,7 @@ func (w *writer) withhold(j *job, field string, holder state.Lane) {
 	j.rec.Fields = maps.Clone(j.rec.Fields)
 	delete(j.rec.Fields, field)
 	j.withheld, j.holder, j.note = field, holder, field+NoteWithheld
+	j.respected = false // what is sent instead has to be noted
 }
 
 // loadHolders reads what is remembered of the holders, unless this round has
@@ -114,9 +115,24 @@ func (w *writer) loadHolders(ctx context.Context, clashes []clash) error {
 // vacate clears a field of a deleted user's record, for somebody who needs the
 // value. The record stays what it is: the calls linked to it are that user's.
 func (w *writer) vacate(ctx context.Context, holder state.Lane, field string) bool {
+	if err := w.noteVacating(ctx, holder, field); err != nil {
+		w.abort(err)
+		return false
+	}
 	results, err := w.client.Upsert(ctx, w.object, []crm.Record{{
 		Object: w.object, Key: holder.Key, RemoteID: w.links[holder].RemoteID, OccurredAt: time.Now(),
 		Fields: crm.Fields{field: ""},
 	}})
 	return err == nil && len(results) == 1 && results[0].Err == nil
+}
+
+// noteVacating commits that an empty field is ours, of one that is written only
+// while it holds what we wrote.
+func (w *writer) noteVacating(ctx context.Context, holder state.Lane, field string) error {
+	known := w.links[holder]
+	if known.Wrote = vacating(known.Wrote, field); known.Wrote == nil {
+		return nil
+	}
+	w.links[holder], w.vacated[holder] = known, field
+	return w.note(ctx, []state.Link{known})
 }

@@ -206,6 +206,9 @@ func (r *round) finish(j *job) {
 	if changed && link.Object == string(crm.Contact) {
 		r.released = append(r.released, j.lane.Lane)
 	}
+	if field, vacated := r.vacated[j.lane.Lane]; vacated {
+		link.Wrote = vacating(link.Wrote, field)
+	}
 	r.remember(link)
 	j.lane.done = true
 }

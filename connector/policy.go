@@ -64,8 +64,9 @@ func concerns(policies map[string]mapping.Policy, fields crm.Fields) bool {
 }
 
 // respect decides about the fields of one record, given what the CRM holds.
+// Those that were kept before are out of the record already.
 func (j *job) respect(policies map[string]mapping.Policy, now crm.Current) {
-	j.respected, j.kept = true, nil
+	j.respected = true
 	j.rec.Fields = maps.Clone(j.rec.Fields)
 	for _, field := range slices.Sorted(maps.Keys(policies)) {
 		if _, mapped := j.rec.Fields[field]; !mapped {
@@ -126,6 +127,18 @@ func sending(wrote []state.Wrote, field string, exists bool, c crm.Comparison) [
 	if exists {
 		out[i].Hash = valueHash(c.OldForm)
 	}
+	return out
+}
+
+// vacating returns what is remembered of written values when one of them is
+// about to be cleared; nil when that one is not remembered.
+func vacating(wrote []state.Wrote, field string) []state.Wrote {
+	i := slices.IndexFunc(wrote, func(w state.Wrote) bool { return w.Field == field })
+	if i < 0 {
+		return nil
+	}
+	out := slices.Clone(wrote)
+	out[i].Next = valueHash("")
 	return out
 }
 

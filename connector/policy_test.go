@@ -317,3 +317,63 @@ func TestOwners_ByDefault(t *testing.T) {
 		}
 	})
 }
+
+// What we write in place of a value that cannot be had, or take away for somebody
+// else, is no edit of a person.
+func TestPolicy_KnowsItsOwnDetours(t *testing.T) {
+	for _, p := range []mapping.Policy{mapping.Always, mapping.IfUnchanged} {
+		t.Run(string(p)+", an address that was withheld", func(t *testing.T) {
+			w := policyWorld(t, "contact.email", p)
+			w.deliver(userEvent("e1", "created", "u1", 1, "A", "a@s.example"), userEvent("e2", "created", "u2", 1, "B", "b@s.example"))
+			w.deliver(userEvent("e3", "updated", "u2", 2, "B", "a@s.example"))
+			w.deliver(userEvent("e4", "updated", "u1", 3, "A", "c@s.example"))
+			w.wantField(crm.Contact, "u2", "email", "a@s.example")
+			w.deliver(userEvent("e5", "updated", "u2", 4, "B", "z@s.example"))
+			w.wantField(crm.Contact, "u2", "email", "z@s.example")
+		})
+		t.Run(string(p)+", an address that moved to somebody else", func(t *testing.T) {
+			w := policyWorld(t, "contact.email", p)
+			w.deliver(userEvent("e1", "created", "u1", 1, "A", "a@s.example"))
+			w.deliver(userEvent("e2", "deleted", "u1", 2, "A", "a@s.example"))
+			w.deliver(userEvent("e3", "created", "u2", 3, "B", "a@s.example"))
+			w.deliver(userEvent("e4", "updated", "u2", 4, "B", "b@s.example"))
+			w.deliver(userEvent("e5", "updated", "u1", 5, "A", "a@s.example"))
+			w.wantField(crm.Contact, "u1", "email", "a@s.example")
+		})
+		t.Run(string(p)+", an address that moves in the round of the deletion", func(t *testing.T) {
+			w := policyWorld(t, "contact.email", p)
+			w.deliver(userEvent("e1", "created", "u1", 1, "A", "a@s.example"))
+			w.deliver(userEvent("e2", "deleted", "u1", 2, "A", "a@s.example"), userEvent("e3", "created", "u2", 3, "B", "a@s.example"))
+			w.deliver(userEvent("e4", "updated", "u2", 4, "B", "b@s.example"))
+			w.deliver(userEvent("e5", "updated", "u1", 5, "A", "a@s.example"))
+			w.wantField(crm.Contact, "u1", "email", "a@s.example")
+		})
+		t.Run(string(p)+", an owner who was refused", func(t *testing.T) {
+			w := newWorld(t, func(o *DispatcherOptions) {
+				o.DefaultOwner = "own-3"
+				o.Mapper = newMapper(t, policies("activity.owner", p))
+			})
+			w.crm.owners = []crm.Owner{
+				{ID: "own-1", Email: "u1@sales.example", Active: true}, {ID: "own-2", Email: "u2@sales.example", Active: true}, {ID: "own-3", Active: true},
+			}
+			w.crm.judge = func(r crm.Record) *crm.Error {
+				if r.Fields["owner"] == "own-1" {
+					return &crm.Error{Kind: crm.Invalid, Field: "owner"}
+				}
+				return nil
+			}
+			w.deliver(callEvent("e1", "c1", "u1", 1, "Call"))
+			w.wantField(crm.Activity, "c1", "owner", "own-3")
+			w.deliver(callEvent("e2", "c1", "u2", 2, "Call"))
+			w.wantField(crm.Activity, "c1", "owner", "own-2")
+		})
+	}
+}
+
+// wantField looks at one field in the CRM.
+func (w *world) wantField(object crm.Object, key, field, want string) {
+	w.t.Helper()
+	if got := w.crm.get(object, key).fields[field]; got != want {
+		w.t.Errorf("%s %s: %s is %v, want %s", object, key, field, got, want)
+	}
+}

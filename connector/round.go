@@ -68,6 +68,7 @@ type round struct {
 	denied    map[state.Lane]bool         // records that the CRM last answered not to have created
 	postponed map[crm.Object]bool         // objects of which something was left for another round
 	released  []state.Lane                // records that may have given up a value
+	vacated   map[state.Lane]string       // records that gave up a field for somebody else's
 	batch     state.Batch
 }
 
@@ -82,6 +83,7 @@ func (d *Dispatcher) newRound(claim state.Claim) *round {
 		put:        map[state.Lane]bool{},
 		denied:     map[state.Lane]bool{},
 		postponed:  map[crm.Object]bool{},
+		vacated:    map[state.Lane]string{},
 	}
 	r.events = make([]*event, len(claim.Events))
 	everywhere(len(r.events), func(i int) { r.events[i] = r.decode(claim.Events[i]) })

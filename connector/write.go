@@ -274,6 +274,7 @@ func (w *writer) replaceOwner(j *job, field string) {
 	} else {
 		delete(j.rec.Fields, field)
 	}
+	j.respected = false // what is sent instead has to be noted
 }
 
 // refuse keeps a refused record until it is clear that it is the record's own
