@@ -86,3 +86,41 @@ func filterWaits(t *testing.T, kind mapping.Kind, status int) {
 		t.Errorf("with the owners: call %s, user %s", w.status("e1"), w.status("e2"))
 	}
 }
+
+// An owner who is not in the table makes it load again. When that fails the
+// answer of a filter is not known, however well the table was read before.
+func TestOwners_FiltersWaitForTheNextTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *DispatcherOptions) {
+			o.Mapper = newMapper(t, func(c *mapping.Config) {
+				c.Filters = map[mapping.Kind]mapping.Expression{mapping.KindUser: {Source: "owner(user.email) != nil"}}
+			})
+		})
+		w.crm.owners = []crm.Owner{{ID: "7", Email: "u1@sales.example", Active: true}}
+		var failing atomic.Bool
+		w.crm.before = func(op string, _ []string) error {
+			if op == "owners" && failing.Load() {
+				return &crm.Error{Status: 503}
+			}
+			return nil
+		}
+		stop := w.start()
+		defer stop()
+		w.accept(userEvent("e1", "created", "u1", 1, "Una", "u1@sales.example"))
+		time.Sleep(2 * ownerRefresh)
+		w.crm.mu.Lock()
+		w.crm.owners = append(w.crm.owners, crm.Owner{ID: "8", Email: "u2@sales.example", Active: true})
+		w.crm.mu.Unlock()
+		failing.Store(true)
+		w.accept(userEvent("e2", "created", "u2", 1, "Due", "u2@sales.example"))
+		time.Sleep(time.Second)
+		if got := w.status("e2"); got != "pending" {
+			t.Errorf("while owners cannot be read: %s", got)
+		}
+		failing.Store(false)
+		time.Sleep(2 * pauseMax)
+		if got := w.status("e2"); got != "applied" {
+			t.Errorf("afterwards: %s", got)
+		}
+	})
+}

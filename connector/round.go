@@ -151,19 +151,30 @@ func (r *round) mapEvents(ctx context.Context) {
 	for _, ev := range r.events {
 		missed = missed || len(ev.mapped.OwnerMisses) > 0
 	}
-	if missed && r.owners.refresh(ctx, r) {
-		owners = r.owners.known
-		for _, ev := range r.events {
-			if len(ev.mapped.OwnerMisses) > 0 {
-				ev.mapped = r.mapper.Map(ev.decoded, owners)
-			}
-		}
+	if missed {
+		r.mapAgain(r.owners.refresh(ctx, r))
 	}
 	for _, ev := range r.events {
 		if ev.ended == nil && ev.mapped.Skip != "" {
 			ev.ended = &mapping.EndedError{Status: string(state.Skipped), Reason: ev.mapped.Skip}
 		}
 		r.metrics.withheld(ev.mapped.Withheld)
+	}
+}
+
+// mapAgain maps events that lack an owner with the table that was just loaded.
+// When that failed, those that a filter decides about by it have to wait; what
+// the others write is held.
+func (r *round) mapAgain(loaded bool) {
+	for _, ev := range r.events {
+		switch {
+		case len(ev.mapped.OwnerMisses) == 0:
+		case loaded:
+			ev.mapped = r.mapper.Map(ev.decoded, r.owners.known)
+		case r.owners.failed() && r.mapper.FilteredByOwner(ev.decoded):
+			ev.mapped = mapping.Mapped{}
+			ev.await()
+		}
 	}
 }
 
