@@ -84,7 +84,8 @@ func (y *dryRun) step(ctx context.Context) (time.Duration, error) {
 	}
 	p, err := y.stage.play(ctx, events)
 	if err != nil { // of the CRM: the gate knows when to try again
-		return max(y.d.gate.wait(), dryRunRest), ctx.Err()
+		_, next := y.d.gate.paused()
+		return max(y.d.gate.wait(), time.Until(next), dryRunRest), ctx.Err()
 	}
 	y.queue = y.queue[len(events):]
 	y.mu.Lock()

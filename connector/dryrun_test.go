@@ -165,3 +165,26 @@ func TestPause_KeepsItsTime(t *testing.T) {
 		}
 	})
 }
+
+// While an object is paused the CRM is asked when its pause has run out, and not
+// each second.
+func TestDryRun_DoesNotPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.crm.dropField(true)
+		w.restart(func(o *DispatcherOptions) { o.DryRun = true })
+		w.accept(users("u", 5)...)
+		w.accept(orgEvent("o1", "updated", "o1", 1, "Org"))
+		stop := w.start()
+		defer stop()
+		time.Sleep(time.Hour)
+		if got := w.crm.count("preview company"); got > 20 {
+			t.Errorf("%d previews in an hour", got)
+		}
+		w.crm.dropField(false)
+		time.Sleep(2 * pauseMax)
+		if got := w.d.DryRun().Events; got != 6 {
+			t.Errorf("%d events were summed up after the mend", got)
+		}
+	})
+}
