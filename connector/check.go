@@ -44,6 +44,7 @@ const (
 const (
 	remedyOtherID  = "remove the field in the CRM or name another one, then run crmsync setup"
 	remedySetup    = "run crmsync setup: it makes the fields of the preset and names those that are left to make by hand"
+	remedyLostID   = "restore it in the CRM: one that crmsync setup makes anew is empty, and records that were written before would be doubled"
 	remedyLeaveOut = "leave the field out of the mapping: an empty value of its variable does that"
 )
 
@@ -69,6 +70,7 @@ type Check struct {
 	Mapper      *mapping.Mapper
 	IDField     string // CRM field that holds our keys; "" for none
 	IDVariable  string // the variable that names it
+	Bound       bool   // records were written by it before
 	UserDeleted DeletePolicy
 	OrgDeleted  DeletePolicy
 	Owners      []crm.Owner // of the CRM; nil when they are not known
@@ -137,8 +139,9 @@ func (c Check) stopping(schema *crm.Schema) []Finding {
 	return found
 }
 
-// refusals returns what keeps typical records from being written with the
-// values that some fields get, or, with nil, with those of any.
+// refusals returns for which of some fields, or with nil of any, the CRM would
+// refuse the ordinary record. What it refuses of special ones only is not among
+// them: others get through.
 func (c Check) refusals(schema *crm.Schema, fields []string) []Finding {
 	var found []Finding
 	trials := c.Mapper.Trials(schema.Object)
@@ -147,17 +150,12 @@ func (c Check) refusals(schema *crm.Schema, fields []string) []Finding {
 			continue
 		}
 		s := subject{Check: c, object: schema.Object, name: name, trial: trials[name], schema: schema, field: schema.Fields[name]}
-		for _, f := range s.judge() {
-			if f.Severity == SeverityError && slices.Contains(refusedCodes, f.Code) {
-				found = append(found, f)
-			}
+		if f := s.ordinary(); f != nil {
+			found = append(found, *f)
 		}
 	}
 	return found
 }
-
-// refusedCodes are those of findings for which a CRM refuses a record.
-var refusedCodes = []string{CodeWrongType, CodeNotAnOption, CodeRequiredEmpty, CodeNotUnique}
 
 // idField looks at the field by which records are recognised.
 func (c Check) idField(schema *crm.Schema) []Finding {
@@ -173,6 +171,9 @@ func (c Check) idField(schema *crm.Schema) []Finding {
 	case !ok:
 		f.Message = fmt.Sprintf("%s have no field %s, by which records are recognised", schema.Name, c.IDField)
 		f.Remedy = remedySetup
+		if c.Bound {
+			f.Remedy = remedyLostID
+		}
 	case field.ReadOnly:
 		f.Message = where + " cannot be written, and records are to be recognised by it"
 	case field.Kind != crm.FieldText:

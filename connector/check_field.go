@@ -212,21 +212,45 @@ func (s subject) strangeOwner(v any) *Finding {
 // outcomes looks at the values that the samples give.
 func (s subject) outcomes() *Finding {
 	for _, o := range s.trial.Outcomes {
-		if isEmpty(o) || s.isConstant(o.Value) || s.trial.Owner && s.field.Kind == crm.FieldOwner {
+		if s.isConstant(o.Value) {
 			continue
 		}
-		r := refuses(s.field, o.Value)
-		if r == nil {
-			continue
+		if f := s.outcome(o); f != nil {
+			return f
 		}
-		severity := SeverityError
-		if _, isText := o.Value.(string); isText && r.code == CodeNotAnOption {
-			severity = SeverityWarning // real events may say what the list holds
-		}
-		return s.finding(severity, r.code,
-			fmt.Sprintf("%s %s, but for %s the expression gives %s", s.where(), r.takes, o.Name, r.got), s.remedy(r, nil))
 	}
 	return nil
+}
+
+// outcome looks at the value that one sample gives.
+func (s subject) outcome(o mapping.Outcome) *Finding {
+	if isEmpty(o) || s.trial.Owner && s.field.Kind == crm.FieldOwner {
+		return nil
+	}
+	r := refuses(s.field, o.Value)
+	if r == nil {
+		return nil
+	}
+	severity := SeverityError
+	if _, isText := o.Value.(string); isText && r.code == CodeNotAnOption && !s.isConstant(o.Value) {
+		severity = SeverityWarning // real events may say what the list holds
+	}
+	return s.finding(severity, r.code,
+		fmt.Sprintf("%s %s, but for %s the expression gives %s", s.where(), r.takes, o.Name, r.got), s.remedy(r, nil))
+}
+
+// ordinary says why the CRM would refuse the value of the ordinary event, the
+// first sample.
+func (s subject) ordinary() *Finding {
+	o := s.trial.Outcomes[0]
+	if s.field.Required && isEmpty(o) {
+		return s.finding(SeverityError, CodeRequiredEmpty, s.where()+" would be empty for "+o.Name, "")
+	}
+	f := s.outcome(o)
+	if f == nil || f.Severity != SeverityError || f.Code == CodeTooLong { // that is cut, not refused
+		return nil
+	}
+	return f
 }
 
 // unitNames are the units in which CRMs count the length of a call.

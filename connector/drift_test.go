@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"crmsync/crm"
+	"crmsync/mapping"
 	"crmsync/state"
 )
 
@@ -225,4 +226,32 @@ func TestDrift_NeedsNoPermission(t *testing.T) {
 	if got := w.status("e1"); got != "applied" {
 		t.Errorf("the event is %s, %+v", got, w.d.CRMState())
 	}
+}
+
+// A value that only a special record gets, and that the field does not take, is
+// that record's own fault: the schema is as it was.
+func TestDrift_OneBadRecordPausesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *DispatcherOptions) {
+			o.Mapper = newMapper(t, func(c *mapping.Config) {
+				c.Fields[crm.Contact]["role"] = mapping.Expression{Source: `user.name == "Boss" ? "text" : 5`, Variable: "CRMSYNC_MAP_CONTACT_role"}
+			})
+		})
+		w.crm.schema = map[crm.Object][]string{crm.Contact: {"id", "email", "name", "role", "deleted"}}
+		w.crm.numbers = []string{"role"}
+		w.crm.judge = func(r crm.Record) *crm.Error {
+			if _, bad := r.Fields["role"].(string); bad {
+				return &crm.Error{Kind: crm.Invalid, Code: "INVALID_NUMBER", Field: "role"}
+			}
+			return nil
+		}
+		stop := w.start()
+		defer stop()
+		w.accept(userEvent("boss", "created", "boss", 1, "Boss", ""))
+		w.accept(users("u", 20)...)
+		time.Sleep(time.Minute)
+		if got := w.stats().Counts; got[state.Applied] != 20 || w.status("boss") != "dead/refused" {
+			t.Errorf("got %v, boss %s, %+v", got, w.status("boss"), w.d.CRMState())
+		}
+	})
 }

@@ -214,3 +214,26 @@ func allBad(t *testing.T, poison poison, n int) {
 		t.Errorf("an hour after it was mended: %+v, %+v", s, w.d.CRMState())
 	}
 }
+
+// A guard that tripped over bad records lets the first good one through that
+// comes after them.
+func TestPoison_GoodRecordsEndThePause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.crm.judge = func(r crm.Record) *crm.Error {
+			if strings.HasPrefix(r.Key, "u") {
+				return &crm.Error{Kind: crm.Invalid, Code: "NO", Field: "name"}
+			}
+			return nil
+		}
+		w.accept(users("u", refusalGuard)...)
+		stop := w.start()
+		defer stop()
+		time.Sleep(time.Second)
+		w.accept(users("good", 20)...)
+		time.Sleep(3 * pauseMax)
+		if got := w.stats().Counts[state.Applied]; got != 20 {
+			t.Errorf("%d of 20 good records got through: %+v", got, w.d.CRMState())
+		}
+	})
+}

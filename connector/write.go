@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -76,6 +77,9 @@ func (w *writer) admit(jobs []*job) []*job {
 	case w.gate.closed(w.object):
 		admitted = 0
 	case w.gate.probing(w.object):
+		// One that has failed less often than the others, for the oldest may well
+		// be what is wrong.
+		slices.SortStableFunc(jobs, func(a, b *job) int { return cmp.Compare(a.ev.Attempts, b.ev.Attempts) })
 		admitted = min(1, len(jobs))
 	}
 	for _, j := range jobs[admitted:] {

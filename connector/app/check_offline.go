@@ -54,6 +54,7 @@ func examineOffline(ctx context.Context) (*examination, error) {
 		return e, nil
 	}
 	bound, wrong := checkStateFile(ctx, e.cfg.State)
+	e.rules.Bound = bound != nil
 	e.add(wrong...)
 	e.stateSound = len(wrong) == 0
 	if countErrors(e.found) > 0 {
