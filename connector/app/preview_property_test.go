@@ -71,7 +71,7 @@ func newForetold(t *testing.T, seed uint64) *foretold {
 	t.Setenv("CRMSYNC_MAP_CONTACT_jobtitle", "user.role")
 	t.Setenv("CRMSYNC_MAP_ACTIVITY_hs_call_title", `truncate(call.title, 6)`)
 	t.Setenv("CRMSYNC_RATE_LIMIT", "off")
-	t.Setenv("CRMSYNC_USER_DELETED", []string{"mark", "ignore", "archive"}[seed/2%3])
+	t.Setenv("CRMSYNC_USER_DELETED", []string{"mark", "ignore", "archive"}[seed%3])
 	if seed%2 == 1 {
 		t.Setenv("CRMSYNC_DEFAULT_OWNER", "73")
 	}

@@ -14,6 +14,7 @@ func (s *suite) conflicts(t *testing.T) {
 	}
 	t.Run("adopts a person's record", s.adopts)
 	t.Run("adopts several in one batch", s.adoptsSeveral)
+	t.Run("a record of ours whose key was cleared is still ours", s.keyCleared)
 	t.Run("names the record of ours", s.namesHolder)
 	t.Run("an address given up is free", s.givesUp)
 	t.Run("of two that want an address given up one gets it", s.oneGetsIt)
@@ -78,6 +79,27 @@ func (s *suite) adoptsSeveral(t *testing.T) {
 	}
 	if got := len(a.Records(crm.Contact)); got != len(records) {
 		t.Errorf("got %d records, want %d", got, len(records))
+	}
+}
+
+// keyCleared has a record that is remembered and does not carry our key any more.
+func (s *suite) keyCleared(t *testing.T) {
+	a := s.Open(t, false)
+	record := s.contact("user-1")
+	record.RemoteID = a.Add(crm.Contact, crm.Fields{s.Email: address, s.FirstName: "Joni"})
+	if p, ok := a.Client().(crm.Previewer); ok {
+		told, err := p.Preview(t.Context(), crm.Contact, []crm.Record{record})
+		if err != nil || len(told) != 1 || told[0].Err != nil || told[0].Action != crm.Updated || told[0].RemoteID != record.RemoteID {
+			t.Errorf("the preview is %+v, %v", told, err)
+		}
+	}
+	results := s.write(t, a, crm.Contact, []crm.Record{record})
+	got := byKey(t, a, crm.Contact)["user-1"]
+	if results[0].RemoteID != record.RemoteID || got.RemoteID != record.RemoteID || len(a.Records(crm.Contact)) != 1 {
+		t.Errorf("got %+v, and %v of %d records", results[0], got, len(a.Records(crm.Contact)))
+	}
+	if got.Fields[s.FirstName] != "Jonas" {
+		t.Errorf("%s is %q", s.FirstName, got.Fields[s.FirstName])
 	}
 }
 

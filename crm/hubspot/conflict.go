@@ -104,7 +104,7 @@ func (b *batch) decide(ws []*write, holders map[*write]*holder) decision {
 			d.unknown = append(d.unknown, w)
 		case h.ambiguous:
 			e.Code, e.Holder = crm.CodeAmbiguous, nil
-		case h.key == w.record.Key:
+		case h.key == w.record.Key, b.lostKey(h, w):
 			w.target = h.id
 			d.ours = append(d.ours, w)
 		case h.key == "" && claimed[h.id] == "" && b.adoptable(w):
@@ -117,6 +117,11 @@ func (b *batch) decide(ws []*write, holders map[*write]*holder) decision {
 		}
 	}
 	return d
+}
+
+// lostKey reports whether h is the record of w, whose key somebody cleared.
+func (b *batch) lostKey(h *holder, w *write) bool {
+	return h.key == "" && h.id == w.record.RemoteID && b.adoptable(w)
 }
 
 // adoptable reports whether the conflict of w is about an e-mail address: the

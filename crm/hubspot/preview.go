@@ -115,7 +115,7 @@ func (p *preview) take(d decision, holders map[*write]*holder) {
 	for _, w := range slices.Concat(d.ours, d.nobodys) {
 		switch h := holders[w]; {
 		case p.current[w] == nil:
-			p.current[w], p.adopted[w] = h, h.key == ""
+			p.current[w], p.adopted[w] = h, !slices.Contains(d.ours, w)
 			w.result.Err = nil
 		case h.key == "":
 			p.report(w, "", h.id)
