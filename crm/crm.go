@@ -268,12 +268,14 @@ type Describer interface {
 	Describe(ctx context.Context, object Object) (Schema, error)
 }
 
-// WriteChecker is implemented by clients that can find out whether the
-// credentials may write.
-type WriteChecker interface {
-	// CheckWrite returns the Unauthorized that an Upsert of any record of the
-	// object would meet, nil when it would not or the CRM does not tell. It writes
-	// nothing.
+// PermissionChecker is implemented by clients that can find out what the
+// credentials may do. The errors are the Unauthorized that reading or writing
+// any record of an object would meet, nil when there is none or the CRM does not
+// tell.
+type PermissionChecker interface {
+	// CheckRead only reads.
+	CheckRead(ctx context.Context, object Object) error
+	// CheckWrite writes nothing, but may send a request of those that write.
 	CheckWrite(ctx context.Context, object Object) error
 }
 

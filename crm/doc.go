@@ -8,7 +8,7 @@
 // An adapter is a directory below this one with a Client, its Options and the
 // preset.env that maps events to its fields. Abilities that only some CRMs
 // have are small interfaces ([Linker], [Previewer], [Archiver], [OwnerFinder],
-// [Describer], [WriteChecker], [Provisioner]) that a Client also implements.
+// [Describer], [PermissionChecker], [Provisioner]) that a Client also implements.
 // Every adapter passes the suite in crmtest.
 //
 // Errors that leave an adapter are always *[Error]. The zero [Kind] means

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"net/http"
 
 	"crmsync/connector"
 	"crmsync/crm"
@@ -18,10 +19,11 @@ func (e *examination) askCRM(ctx context.Context) error {
 	defer func() { _ = closeClient(client) }() // nothing is lost by it
 	if err := client.Ping(ctx); err != nil {
 		e.add(crmFinding(e.cfg, "", err))
-		e.checkMapping()
-		return ctx.Err()
-	}
-	if e.stateSound {
+		if !mayOtherwise(err) {
+			e.checkMapping()
+			return ctx.Err()
+		}
+	} else if e.stateSound {
 		e.add(checkAccount(ctx, e.cfg, client)...)
 	}
 	a, _ := adapterOf(e.cfg) // without hints there is less advice
@@ -29,38 +31,50 @@ func (e *examination) askCRM(ctx context.Context) error {
 	ownerFindings := e.checkOwners(ctx, client)
 	for _, object := range crm.Objects() {
 		if _, on := e.cfg.Mapping.Fields[object]; on {
-			e.checkPermission(ctx, client, object)
-			e.checkObject(object, e.schema(ctx, client, object))
+			readable := e.checkRead(ctx, client, object)
+			e.checkObject(object, e.schema(ctx, client, object, readable))
 		}
 	}
 	e.add(ownerFindings...)
 	return ctx.Err()
 }
 
-// schema reads the schema of one object, nil when the CRM does not tell it.
-func (e *examination) schema(ctx context.Context, client crm.Client, object crm.Object) *crm.Schema {
+// schema reads the schema of one object, nil when the CRM does not tell it. That
+// it is refused is no news of an object whose records are, too.
+func (e *examination) schema(ctx context.Context, client crm.Client, object crm.Object, readable bool) *crm.Schema {
 	describer, ok := client.(crm.Describer)
 	if !ok {
 		return nil
 	}
 	schema, err := describer.Describe(ctx, object)
 	if err != nil {
-		e.addOnce(crmFinding(e.cfg, object, err))
+		if readable || !mayOtherwise(err) {
+			e.addOnce(crmFinding(e.cfg, object, err))
+		}
 		return nil
 	}
 	return &schema
 }
 
-// checkPermission looks whether the credentials may write an object. With
-// CRMSYNC_DRY_RUN they need not.
-func (e *examination) checkPermission(ctx context.Context, client crm.Client, object crm.Object) {
-	checker, ok := client.(crm.WriteChecker)
-	if !ok || e.cfg.DryRun {
-		return
+// mayOtherwise reports whether credentials are good for other things than what
+// they were refused for.
+func mayOtherwise(err error) bool {
+	e := crm.AsError(err)
+	return e.Kind == crm.Unauthorized && e.Status == http.StatusForbidden && !elsewhere(e)
+}
+
+// checkRead looks whether the credentials may read the records of an object.
+// Whether they may write says crmsync setup: it takes a request that writes.
+func (e *examination) checkRead(ctx context.Context, client crm.Client, object crm.Object) (readable bool) {
+	checker, ok := client.(crm.PermissionChecker)
+	if !ok {
+		return true
 	}
-	if err := checker.CheckWrite(ctx, object); err != nil {
+	err := checker.CheckRead(ctx, object)
+	if err != nil {
 		e.addOnce(crmFinding(e.cfg, object, err))
 	}
+	return err == nil
 }
 
 // addOnce adds what is not known of another object yet: one permission may

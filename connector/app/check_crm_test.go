@@ -58,23 +58,45 @@ func TestCheck_OwnersForAFilter(t *testing.T) {
 	}
 }
 
-// Each missing scope is named once, also those that only writing needs.
+// Each missing scope is named once, whether or not the schema may be read, and
+// hides nothing else. Those that only writing needs are for setup to find: check
+// sends nothing but reads.
 func TestCheck_MissingScopes(t *testing.T) {
 	all := append(slices.Clone(allButOwners), "crm.objects.owners.read")
-	for _, lacking := range []string{
-		"crm.objects.contacts.read", "crm.objects.contacts.write", "crm.objects.companies.read", "crm.objects.companies.write", "crm.objects.owners.read",
-	} {
-		without := slices.DeleteFunc(slices.Clone(all), func(scope string) bool {
-			return scope == lacking || strings.HasPrefix(scope, "crm.schemas.")
-		})
-		server := useHubSpotWith(t, sandbox.Options{Scopes: without})
-		code, out, errOut := run(t, "check", "--json")
-		if code != exitFailed || strings.Count(out, "missing_scope") != 1 || !strings.Contains(out, lacking) ||
-			!strings.Contains(out, `"variable":"CRMSYNC_HUBSPOT_TOKEN"`) {
-			t.Errorf("%s: exit code %d\n%s%s", lacking, code, out, errOut)
+	for _, schemas := range []bool{true, false} {
+		for _, lacking := range []string{"crm.objects.contacts.read", "crm.objects.companies.read", "crm.objects.owners.read"} {
+			without := slices.DeleteFunc(slices.Clone(all), func(scope string) bool {
+				return scope == lacking || !schemas && strings.HasPrefix(scope, "crm.schemas.")
+			})
+			server := useHubSpotWith(t, sandbox.Options{Scopes: without})
+			server.Fault(sandbox.Fault{Op: "upsert", Status: http.StatusTeapot, Times: 1000})
+			code, out, errOut := run(t, "check", "--json")
+			if code != exitFailed || strings.Count(out, "missing_scope") != 1 || !strings.Contains(out, lacking) ||
+				!strings.Contains(out, `"variable":"CRMSYNC_HUBSPOT_TOKEN"`) {
+				t.Errorf("%s: exit code %d\n%s%s", lacking, code, out, errOut)
+			}
+			if schemas && !strings.Contains(out, `"code":"unknown_field"`) {
+				t.Errorf("%s hides what the mapping lacks\n%s", lacking, out)
+			}
+			if n := server.Writes(); n != 0 {
+				t.Errorf("%s: check wrote %d times", lacking, n)
+			}
 		}
-		if n := server.Writes(); n != 0 {
-			t.Errorf("%s: check wrote %d times", lacking, n)
+	}
+	useHubSpotWith(t, sandbox.Options{Scopes: []string{"tickets"}})
+	if _, out, _ := run(t, "check", "--json"); strings.Count(out, "missing_scope") != 3 {
+		t.Errorf("not each of three missing scopes is named:\n%s", out)
+	}
+}
+
+func TestSetup_NamesTheScopesThatWritingNeeds(t *testing.T) {
+	all := append(slices.Clone(allButOwners), "crm.objects.owners.read")
+	for _, lacking := range []string{"crm.objects.contacts.write", "crm.objects.companies.write"} {
+		without := slices.DeleteFunc(slices.Clone(all), func(scope string) bool { return scope == lacking })
+		useHubSpotWith(t, sandbox.Options{Scopes: without})
+		code, out, errOut := run(t, "setup")
+		if code != exitFailed || !strings.Contains(out, "by hand") || !strings.Contains(out, lacking) {
+			t.Errorf("%s: exit code %d\n%s%s", lacking, code, out, errOut)
 		}
 	}
 }

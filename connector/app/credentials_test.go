@@ -26,7 +26,7 @@ func TestCheck_NamesTheCredentialAtFault(t *testing.T) {
 		"client id":                 {version: "v3", env: map[string]string{"CLIENT_ID": "s3cret-other"}, want: "CLIENT_ID", code: "unauthorized"},
 		"client secret":             {env: map[string]string{"CLIENT_SECRET": "s3cret-other"}, want: "CLIENT_SECRET", code: "unauthorized"},
 		"refresh token":             {env: map[string]string{"REFRESH_TOKEN": "s3cret-other"}, want: "REFRESH_TOKEN", code: "unauthorized"},
-		"scopes of the app":         {scopes: []string{noScopes}, want: "REFRESH_TOKEN", code: "missing_scope"},
+		"scopes of the app":         {scopes: []string{noScopes}, want: "REFRESH_TOKEN REFRESH_TOKEN", code: "missing_scope"},
 		"token":                     {env: map[string]string{"TOKEN": "s3cret-other", "CLIENT_ID": "-", "CLIENT_SECRET": "-", "REFRESH_TOKEN": "-"}, want: "TOKEN", code: "unauthorized"},
 		"nothing":                   {env: map[string]string{"CLIENT_ID": "-", "CLIENT_SECRET": "-", "REFRESH_TOKEN": "-"}, want: "TOKEN", code: "missing"},
 		"both":                      {env: map[string]string{"TOKEN": "s3cret-other"}, want: "TOKEN", code: "bad_value"},

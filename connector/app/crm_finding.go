@@ -27,10 +27,10 @@ func crmFinding(cfg *config.Config, object crm.Object, err error) finding {
 	case e.Kind == crm.Unauthorized && e.Status == http.StatusForbidden:
 		f.Variable, f.Code = cmp.Or(a.variable(e.Option), f.Variable), connector.CodeNoPermission
 		f.Message = "the credentials are valid, but not allowed to do all that is needed: " + cmp.Or(e.Message, "the CRM does not say what is missing")
-		f.Remedy = "add the scope that is named to the key or app in the CRM"
+		f.Remedy = "add what is missing to the key or app in the CRM"
 	case e.Kind == crm.Unauthorized:
 		f.Variable = cmp.Or(a.variable(e.Option), f.Variable)
-		f.Remedy = "check whether the credentials are still valid, and what they are allowed to do"
+		f.Remedy = "copy the credentials again from the CRM: they are wrong, or not valid any more"
 	case e.Kind == crm.Unavailable:
 		f.Variable = cmp.Or(a.hints.address, f.Variable)
 		f.Remedy = "check the address, the network, HTTPS_PROXY and CRMSYNC_TLS_CA"

@@ -22,7 +22,7 @@ type setupCommand struct {
 func (*setupCommand) Help() string {
 	return `Creates the unique id field and the custom fields of the mapping, where the CRM's API allows it, and says what is left to
 do by hand. It may be repeated: what exists is left as it is. The credentials need the permission to change the schema,
-which serve does not need.
+which serve does not need. It also looks whether they may write records, for which check has no means.
 
 Exit codes: 0 all is there, 1 something is left to do by hand or was refused, 2 wrong configuration.
 
@@ -48,6 +48,9 @@ func (c *setupCommand) Run(s *session) error {
 		var unwritable []crm.Step
 		unwritable, err = readOnlySteps(s.ctx, cfg, client)
 		steps = append(steps, unwritable...)
+	}
+	if err == nil && !c.DryRun && !cfg.DryRun {
+		steps = append(steps, permissionSteps(s.ctx, cfg, client)...)
 	}
 	if printErr := printSteps(s.stdout, steps, c.JSON); printErr != nil {
 		return printErr
@@ -101,6 +104,26 @@ func readOnlySteps(ctx context.Context, cfg *config.Config, client crm.Client) (
 		}
 	}
 	return steps, nil
+}
+
+// permissionSteps says what the credentials lack to write records, as far as the
+// CRM tells before the first one.
+func permissionSteps(ctx context.Context, cfg *config.Config, client crm.Client) []crm.Step {
+	checker, ok := client.(crm.PermissionChecker)
+	if !ok {
+		return nil
+	}
+	var steps []crm.Step
+	for _, object := range crm.Objects() {
+		if _, on := cfg.Mapping.Fields[object]; !on {
+			continue
+		}
+		if err := checker.CheckWrite(ctx, object); err != nil {
+			f := crmFinding(cfg, object, err)
+			steps = append(steps, crm.Step{Object: object, Action: crm.StepManual, Note: f.Message + ": " + f.Remedy})
+		}
+	}
+	return steps
 }
 
 // printSteps shows first what is done, then what is left.

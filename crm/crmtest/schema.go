@@ -19,8 +19,8 @@ func (s *suite) schema(t *testing.T) {
 			t.Run("describe "+string(o), func(t *testing.T) { s.describe(t, a, describer, o) })
 		}
 	}
-	if checker, ok := a.Client().(crm.WriteChecker); ok {
-		t.Run("check write", func(t *testing.T) { s.checkWrite(t, a, checker) })
+	if checker, ok := a.Client().(crm.PermissionChecker); ok {
+		t.Run("check permissions", func(t *testing.T) { s.checkPermissions(t, a, checker) })
 	}
 	if _, ok := a.Client().(crm.Provisioner); ok {
 		t.Run("provision", s.provision)
@@ -72,11 +72,14 @@ func (s *suite) describe(t *testing.T, a Account, describer crm.Describer, o crm
 	}
 }
 
-func (s *suite) checkWrite(t *testing.T, a Account, checker crm.WriteChecker) {
+func (s *suite) checkPermissions(t *testing.T, a Account, checker crm.PermissionChecker) {
 	writes := a.Writes()
 	for _, o := range crm.Objects() {
+		if err := checker.CheckRead(t.Context(), o); err != nil {
+			t.Errorf("read %s: %v", o, err)
+		}
 		if err := checker.CheckWrite(t.Context(), o); err != nil {
-			t.Errorf("%s: %v", o, err)
+			t.Errorf("write %s: %v", o, err)
 		}
 	}
 	if n := a.Writes() - writes; n != 0 {

@@ -26,7 +26,7 @@ const (
 // kinds says what HubSpot's words mean. Of several words in one problem the
 // most specific one counts: code, then sub-category, then category.
 var kinds = map[string]crm.Kind{
-	"MISSING_SCOPES":                        crm.Unauthorized,
+	codeMissingScopes:                       crm.Unauthorized,
 	"PROPERTY_DOESNT_EXIST":                 crm.Misconfigured,
 	"READ_ONLY_VALUE":                       crm.Misconfigured,
 	"MISSING_REQUIRED_PROPERTY":             crm.Misconfigured, // an account's rule for every record
@@ -215,7 +215,7 @@ func (c *Client) itemError(op string, r reply, p problem) *crm.Error {
 		RequestID: word(cmp.Or(string(p.CorrelationID), r.requestID)),
 	}
 	if scopes := missingScopes(p); len(scopes) > 0 {
-		e.Message = c.transport.Scrub("missing scopes: " + strings.Join(scopes, ", "))
+		e.Message = c.transport.Scrub(lacking(p, scopes))
 	}
 	if e.Kind == crm.Conflict {
 		switch ids := existingIDs(p); len(ids) {
@@ -227,6 +227,43 @@ func (c *Client) itemError(op string, r reply, p problem) *crm.Error {
 		}
 	}
 	return e
+}
+
+// codeMissingScopes says that the credentials are good for other things.
+const codeMissingScopes = "MISSING_SCOPES"
+
+// lacking names the scopes that are missing. HubSpot lists those of which any
+// one would do, as well as those of which all are needed.
+func lacking(p problem, scopes []string) string {
+	words := "missing scopes: "
+	if len(scopes) == 1 {
+		words = "missing scope: "
+	}
+	for _, q := range append([]problem{p}, p.Errors...) {
+		if len(scopes) > 1 && strings.Contains(strings.ToLower(string(q.Message)), "one or more") {
+			words = "missing scope, one of: "
+		}
+	}
+	return words + strings.Join(scopes, ", ")
+}
+
+// scope is the one that a request needs, as far as we know.
+// https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/scopes
+func (p paths) scope(q call) string {
+	if q.path == p.owners {
+		return "crm.objects.owners.read"
+	}
+	family, verb, object := "objects", "read", "contacts" // that of contacts covers calls
+	if strings.HasPrefix(q.path, p.properties) {
+		family = "schemas"
+	}
+	if q.writes != "" || family == "schemas" && q.method != http.MethodGet {
+		verb = "write"
+	}
+	if strings.Contains(q.path, "/companies") {
+		object = "companies"
+	}
+	return "crm." + family + "." + object + "." + verb
 }
 
 func missingScopes(p problem) []string {
@@ -253,7 +290,7 @@ func existingIDs(p problem) []string {
 
 // refused is the error of a request that was answered with another status than
 // 2xx. It makes the whole account wait when the answer asks for that.
-func (c *Client) refused(op string, resp *transport.Response, r reply) (reply, error) {
+func (c *Client) refused(q call, resp *transport.Response, r reply) (reply, error) {
 	switch {
 	case resp.Status/100 == 3:
 		r.problem = problem{Code: crm.CodeForeign, Message: text(redirection(resp.Header))}
@@ -263,7 +300,10 @@ func (c *Client) refused(op string, resp *transport.Response, r reply) (reply, e
 	default:
 		r.problem = problem{Code: crm.CodeForeign, Message: notJSON}
 	}
-	e := c.itemError(op, r, r.problem)
+	e := c.itemError(q.op, r, r.problem)
+	if e.Code == codeMissingScopes && len(missingScopes(r.problem)) == 0 {
+		e.Message = "HubSpot does not name the scope that is missing: it is most likely " + c.paths.scope(q)
+	}
 	e.Kind = c.kindOf(resp.Status, r.problem, e)
 	e.RetryAfter = resp.RetryAfter
 	if e.Kind == crm.Unauthorized {
@@ -298,7 +338,7 @@ func (c *Client) kindOf(status int, p problem, e *crm.Error) crm.Kind {
 	case http.StatusForbidden:
 		// A refusal that names an object or a field is about that one alone.
 		named := e.Field != "" || len(p.Context.any("objectType", "objectTypeId")) > 0
-		if named && e.Code != "MISSING_SCOPES" {
+		if named && e.Code != codeMissingScopes {
 			return crm.Misconfigured
 		}
 	case http.StatusNotFound:

@@ -20,8 +20,9 @@ var everyOperation = map[string]func(context.Context, *Client) (int, error){
 		_, err := c.Describe(ctx, crm.Contact)
 		return 0, err
 	},
-	"may":    func(ctx context.Context, c *Client) (int, error) { return 0, c.CheckWrite(ctx, crm.Contact) },
-	"owners": func(ctx context.Context, c *Client) (int, error) { _, err := c.Owners(ctx); return 0, err },
+	"may read":  func(ctx context.Context, c *Client) (int, error) { return 0, c.CheckRead(ctx, crm.Contact) },
+	"may write": func(ctx context.Context, c *Client) (int, error) { return 0, c.CheckWrite(ctx, crm.Contact) },
+	"owners":    func(ctx context.Context, c *Client) (int, error) { _, err := c.Owners(ctx); return 0, err },
 	"preview": func(ctx context.Context, c *Client) (int, error) {
 		out, err := c.Preview(ctx, crm.Contact, []crm.Record{jonas("k0"), jonas("k1")})
 		return len(out) - 2, err

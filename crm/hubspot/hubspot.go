@@ -56,16 +56,16 @@ type Client struct {
 }
 
 var (
-	_ crm.Client       = (*Client)(nil)
-	_ crm.Linker       = (*Client)(nil)
-	_ crm.Previewer    = (*Client)(nil)
-	_ crm.Renderer     = (*Client)(nil)
-	_ crm.RecordPager  = (*Client)(nil)
-	_ crm.Archiver     = (*Client)(nil)
-	_ crm.OwnerFinder  = (*Client)(nil)
-	_ crm.Describer    = (*Client)(nil)
-	_ crm.WriteChecker = (*Client)(nil)
-	_ crm.Provisioner  = (*Client)(nil)
+	_ crm.Client            = (*Client)(nil)
+	_ crm.Linker            = (*Client)(nil)
+	_ crm.Previewer         = (*Client)(nil)
+	_ crm.Renderer          = (*Client)(nil)
+	_ crm.RecordPager       = (*Client)(nil)
+	_ crm.Archiver          = (*Client)(nil)
+	_ crm.OwnerFinder       = (*Client)(nil)
+	_ crm.Describer         = (*Client)(nil)
+	_ crm.PermissionChecker = (*Client)(nil)
+	_ crm.Provisioner       = (*Client)(nil)
 )
 
 // New returns a Client, or all *crm.OptionErrors joined. It sends nothing.
@@ -183,7 +183,7 @@ func (c *Client) do(ctx context.Context, q call, out any) (reply, error) {
 	c.learn(q, resp)
 	r := reply{status: resp.Status, requestID: requestID(resp)}
 	if !resp.OK() {
-		return c.refused(q.op, resp, r)
+		return c.refused(q, resp, r)
 	}
 	if out != nil && len(bytes.TrimSpace(resp.Body)) > 0 {
 		if err := json.Unmarshal(resp.Body, out); err != nil {

@@ -3,6 +3,7 @@ package hubspot
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"crmsync/crm"
@@ -70,7 +71,17 @@ func (p property) kind() crm.FieldKind {
 	}[p.Type]
 }
 
-// CheckWrite implements crm.WriteChecker with a batch of no records. HubSpot
+// CheckRead implements crm.PermissionChecker: it reads one record.
+func (c *Client) CheckRead(ctx context.Context, o crm.Object) error {
+	op := "check permission to read " + typeName(o)
+	if err := c.checkBatch(op, o, 0); err != nil {
+		return err
+	}
+	_, err := c.do(ctx, call{op: op, method: http.MethodGet, path: c.paths.object(o), query: url.Values{"limit": {"1"}}}, nil)
+	return onlyPermission(err)
+}
+
+// CheckWrite implements crm.PermissionChecker with a batch of no records. HubSpot
 // looks at the scopes of the token first; the batch itself it may refuse.
 func (c *Client) CheckWrite(ctx context.Context, o crm.Object) error {
 	op := "check permission to write " + typeName(o)
@@ -83,6 +94,11 @@ func (c *Client) CheckWrite(ctx context.Context, o crm.Object) error {
 			Inputs []struct{} `json:"inputs"`
 		}{[]struct{}{}},
 	}, nil)
+	return onlyPermission(err)
+}
+
+// onlyPermission drops errors that say nothing about permissions.
+func onlyPermission(err error) error {
 	if err != nil && crm.AsError(err).Kind == crm.Unauthorized {
 		return err
 	}
