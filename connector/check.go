@@ -27,6 +27,7 @@ const (
 	CodeNotAnOption   = "not_an_option"     // the field takes what is in its list
 	CodeWrongUnit     = "wrong_unit"        // such as seconds where milliseconds are meant
 	CodeTooLong       = "too_long"          // the field holds less
+	CodeMarkup        = "markup"            // HTML where plain text is meant, or the reverse
 	CodeNotUnique     = "not_unique"        // the same value for records that must differ
 	CodeUnquoted      = "unquoted_text"     // a text without quotes is calculated
 	CodeLiteralQuotes = "literal_quotes"    // quotation marks became part of a text
@@ -34,6 +35,7 @@ const (
 	CodePlaceholder   = "placeholder"       // a text with the name of a variable in braces
 	CodeFails         = "expression_fails"  // for events that are to be expected
 	CodeNeverSet      = "never_set"         // no event gives it a value
+	CodeFilter        = "filter"            // a condition that does not tell events apart
 	CodeMarkNoEffect  = "mark_no_effect"    // nothing tells a deleted record
 	CodeUnknownOwner  = "unknown_owner"     // the id belongs to no owner
 	CodeNoOwners      = "no_owners"         // there is nobody to be found
@@ -74,6 +76,11 @@ type Check struct {
 	UserDeleted DeletePolicy
 	OrgDeleted  DeletePolicy
 	Owners      []crm.Owner // of the CRM; nil when they are not known
+	// DefaultOwner is what owner() gives when it finds nobody; "" for nil.
+	DefaultOwner string
+	// Schemas are those of other objects, as far as they are known, to find the
+	// field of another object.
+	Schemas map[crm.Object]*crm.Schema
 	// Unread are the objects of whose mapping a part could not be read: what it
 	// lacks is not known.
 	Unread map[crm.Object]bool
@@ -112,18 +119,45 @@ func (c Check) Object(o crm.Object, schema *crm.Schema) []Finding {
 func (c Check) filters(o crm.Object) []Finding {
 	var found []Finding
 	for _, t := range c.Mapper.FilterTrials(o) {
-		for _, outcome := range t.Outcomes {
-			if outcome.Error != "" && !t.Raw {
-				found = append(found, Finding{
-					Severity: SeverityWarning, Variable: t.Variable, Object: string(o), Code: CodeFails,
-					Message: "the condition fails for " + outcome.Name + ", and lets it pass: " + outcome.Error,
-					Remedy:  remedyFailure(t.Source),
-				})
-				break
-			}
+		if message, code, remedy := filterMistake(o, t); message != "" {
+			found = append(found, Finding{
+				Severity: SeverityWarning, Variable: t.Variable, Object: string(o), Code: code, Message: message, Remedy: remedy,
+			})
 		}
 	}
 	return found
+}
+
+func filterMistake(o crm.Object, t mapping.Trial) (message, code, remedy string) {
+	reads := func(variable string) bool { return slices.Contains(t.Uses, variable) }
+	if !slices.ContainsFunc(mapping.Variables(), reads) {
+		if t.Outcomes[0].Value == true {
+			return "the condition is true whatever the event says: everything passes", CodeFilter, "remove it, or compare a member of the event"
+		}
+		return "the condition is false whatever the event says: nothing passes", CodeFilter, "compare a member of the event, such as user.role; to write none of these records at all, switch the object off"
+	}
+	for _, variable := range nothingIn[o] {
+		if reads(variable) {
+			return "the condition reads " + variable + ", which has no value here", CodeFilter, remedyVariables(o)
+		}
+	}
+	for _, outcome := range t.Outcomes {
+		if outcome.Error != "" && !t.Raw {
+			return "the condition fails for " + outcome.Name + ", and lets it pass: " + outcome.Error, CodeFails, remedyFailure(t.Source, outcome)
+		}
+	}
+	return "", "", ""
+}
+
+// nothingIn are the variables that have no value in the events that filters of an
+// object are about.
+var nothingIn = map[crm.Object][]string{crm.Contact: {"org"}, crm.Activity: {"org"}, crm.Company: {"call", "user"}}
+
+// remedyVariables names the variables that have a value in events about an
+// object.
+func remedyVariables(o crm.Object) string {
+	has := map[crm.Object]string{crm.Contact: "user and, from calls, call", crm.Activity: "call and user", crm.Company: "org"}
+	return "the variables that have a value here are " + has[o]
 }
 
 // stopping returns what keeps every record of an object from being written.
@@ -171,6 +205,9 @@ func (c Check) idField(schema *crm.Schema) []Finding {
 	case !ok:
 		f.Message = fmt.Sprintf("%s have no field %s, by which records are recognised", schema.Name, c.IDField)
 		f.Remedy = remedySetup
+		if near := mapping.Nearest(c.IDField, uniqueTexts(schema)); near != "" {
+			f.Remedy = "did you mean " + near + "? Otherwise " + remedySetup
+		}
 		if c.Bound {
 			f.Remedy = remedyLostID
 		}
@@ -184,6 +221,17 @@ func (c Check) idField(schema *crm.Schema) []Finding {
 		return nil
 	}
 	return []Finding{f}
+}
+
+// uniqueTexts are the fields by which records could be recognised.
+func uniqueTexts(schema *crm.Schema) []string {
+	var names []string
+	for name, field := range schema.Fields {
+		if field.Unique && field.Kind == crm.FieldText && !field.ReadOnly {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // unmapped looks for fields that a record is refused without and that the
@@ -236,8 +284,14 @@ func (c Check) mark(o crm.Object) []Finding {
 	if policy != DeleteMark || c.Unread[o] || c.Mapper.Marks(o) {
 		return nil
 	}
+	meant := func(x mapping.Expression) bool { return strings.Contains(x.Source, "deleted") } // to tell, and wrong
 	for _, broken := range c.Broken[o] {
-		if strings.Contains(broken.Source, "deleted") { // it is meant to tell
+		if meant(broken) {
+			return nil
+		}
+	}
+	for _, t := range c.Mapper.Trials(o) {
+		if t.Quoted && meant(t.Expression) {
 			return nil
 		}
 	}

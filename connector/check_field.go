@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ type subject struct {
 // is often its consequence.
 func (s subject) judge() []Finding {
 	for _, look := range []func() *Finding{
-		s.existence, s.quotes, s.need, s.constants, s.outcomes, s.unit, s.failures, s.effect,
+		s.existence, s.quotes, s.need, s.constants, s.outcomes, s.unit, s.markup, s.failures, s.effect,
 	} {
 		if f := look(); f != nil {
 			return []Finding{*f}
@@ -61,10 +62,24 @@ func (s subject) existence() *Finding {
 		remedy := remedySetup
 		if near := mapping.Nearest(s.name, s.writable()); near != "" {
 			remedy = "did you mean " + near + "? Otherwise " + remedy
+		} else if other := s.elsewhere(); other != nil {
+			remedy = other.Name + " have it: " + mapVariable(other.Object, s.name) + ". Otherwise " + remedy
 		}
 		return s.finding(SeverityError, CodeUnknownField, s.schema.Name+" have no field "+s.name, remedy)
 	case field.ReadOnly:
 		return s.finding(SeverityError, CodeReadOnlyField, s.where()+" cannot be written", remedyLeaveOut)
+	}
+	return nil
+}
+
+// elsewhere returns the other object that has such a field, nil for none.
+func (s subject) elsewhere() *crm.Schema {
+	for _, object := range crm.Objects() {
+		if other := s.Schemas[object]; other != nil && object != s.object {
+			if field, ok := other.Fields[s.name]; ok && !field.ReadOnly {
+				return other
+			}
+		}
 	}
 	return nil
 }
@@ -163,7 +178,7 @@ func (s subject) needOfAny() *Finding {
 	for i, o := range s.trial.Outcomes {
 		lacks := func(name string) bool { return i < len(trials[name].Outcomes) && isEmpty(trials[name].Outcomes[i]) }
 		if !slices.ContainsFunc(mapped, func(name string) bool { return !lacks(name) }) {
-			return s.finding(SeverityWarning, CodeRequiredEmpty,
+			return s.finding(SeverityError, CodeRequiredEmpty,
 				fmt.Sprintf("for %s nothing is written to %s, and the CRM refuses new %s that have none of them",
 					o.Name, strings.Join(s.schema.AnyOf, ", "), s.schema.Name),
 				`say what to write then, behind ??, such as … ?? "(unknown)"`)
@@ -231,12 +246,22 @@ func (s subject) outcome(o mapping.Outcome) *Finding {
 	if r == nil {
 		return nil
 	}
-	severity := SeverityError
-	if _, isText := o.Value.(string); isText && r.code == CodeNotAnOption && !s.isConstant(o.Value) {
-		severity = SeverityWarning // real events may say what the list holds
+	if r.code == CodeNotAnOption && isWords(o.Value) && !s.isConstant(o.Value) { // real events may say what the list holds
+		return s.finding(SeverityWarning, r.code,
+			s.where()+" takes values of its list, and what events say need not be among them: "+o.Name+" that is made up gives another",
+			`give each value one of the list, such as {"Sales Rep": "…"}[user.role ?? ""] ?? "…": `+s.optionList())
 	}
-	return s.finding(severity, r.code,
+	return s.finding(SeverityError, r.code,
 		fmt.Sprintf("%s %s, but for %s the expression gives %s", s.where(), r.takes, o.Name, r.got), s.remedy(r, nil))
+}
+
+// isWords reports whether a value is a text or a list of texts.
+func isWords(v any) bool {
+	switch v.(type) {
+	case string, []string:
+		return true
+	}
+	return false
 }
 
 // ordinary says why the CRM would refuse the value of the ordinary event, the
@@ -262,13 +287,9 @@ func (s subject) unit() *Finding {
 		return nil
 	}
 	length := s.Mapper.SampleDuration()
-	var n float64
-	switch v := s.trial.Outcomes[0].Value.(type) {
-	case int64:
-		n = float64(v)
-	case float64:
-		n = v
-	default:
+	value := s.trial.Outcomes[0].Value
+	n, err := strconv.ParseFloat(wireTexts(value)[0], 64)
+	if err != nil || !isNumber(value) {
 		return nil
 	}
 	if ratio := n * float64(s.field.Unit) / float64(length); ratio > 0.5 && ratio < 2 {
@@ -283,25 +304,46 @@ func (s subject) isConstant(v any) bool {
 	return slices.ContainsFunc(s.trial.Constants, func(c any) bool { return reflect.DeepEqual(c, v) })
 }
 
-// remedy says how to mend a mismatch. The nearest option is told for a constant.
+// remedy says how to mend a mismatch. The nearest option is told for a constant,
+// which is not quoted itself.
 func (s subject) remedy(r *mismatch, constant any) string {
 	if r.code != CodeNotAnOption {
 		return r.remedy
 	}
-	options := s.field.Options
-	list := strings.Join(options[:min(len(options), maxOptionsInMessage)], ", ")
-	if len(options) > maxOptionsInMessage {
-		list += ", …"
-	}
+	list := s.optionList()
 	text, _ := constant.(string)
-	if parts := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }); len(parts) > 1 && s.field.Kind == crm.FieldMulti {
-		return fmt.Sprintf(`several values are a list, such as ["%s"]; a text has them with ; between: %s`, strings.Join(parts, `", "`), list)
+	if s.field.Kind == crm.FieldMulti && strings.ContainsAny(text, ",; ") {
+		example := s.field.Options[:min(len(s.field.Options), 2)]
+		return fmt.Sprintf(`several values are a list, such as ["%s"]; in a text there is ; between them, and no blank: %s`, strings.Join(example, `", "`), list)
 	}
-	if near := mapping.Nearest(text, options); near != "" {
+	if i := slices.IndexFunc(s.field.Labels, func(label string) bool { return label != "" && strings.EqualFold(label, text) }); i >= 0 {
+		return fmt.Sprintf("did you mean %q? The internal values count, not the labels: %s", s.field.Options[i], list)
+	}
+	if near := mapping.Nearest(text, s.field.Options); near != "" {
 		return fmt.Sprintf("did you mean %q? The internal values count, not the labels: %s", near, list)
 	}
 	return "give one of its internal values, not of its labels: " + list
 }
+
+// optionList shows the options of the field, with the labels of those that say
+// nothing to a person.
+func (s subject) optionList() string {
+	var shown []string
+	for i, option := range s.field.Options {
+		if i == maxOptionsInMessage {
+			return strings.Join(shown, ", ") + ", …"
+		}
+		if i < len(s.field.Labels) && len(option) > maxPlainOption && s.field.Labels[i] != option {
+			option += " (" + s.field.Labels[i] + ")"
+		}
+		shown = append(shown, option)
+	}
+	return strings.Join(shown, ", ")
+}
+
+// maxPlainOption is the length of an option that reads as a word: a longer one is
+// an id.
+const maxPlainOption = 30
 
 // failures looks for expressions that fail at run time, which withholds the
 // field.
@@ -314,19 +356,53 @@ func (s subject) failures() *Finding {
 			}
 			return s.finding(severity, CodeFails,
 				"the expression fails for "+o.Name+", and leaves the field alone: "+o.Error,
-				remedyFailure(s.trial.Source))
+				remedyFailure(s.trial.Source, o))
 		}
 	}
 	return nil
 }
 
 // remedyFailure says how to mend an expression that fails.
-func remedyFailure(source string) string {
+func remedyFailure(source string, o mapping.Outcome) string {
 	remedy := "say with ?? what stands for a value that is missing, such as (user.streak ?? 0) + 1"
+	if !o.Sparse {
+		remedy = "every value is there, but one is not of the kind that is needed: int(…) and float(…) read texts that are numbers, owner(…) takes an address"
+	}
 	if strings.Contains(source, "%") {
 		remedy += "; % takes whole numbers, such as int(user.streak ?? 0) % 2"
 	}
 	return remedy
+}
+
+// What tells HTML from plain text.
+var (
+	tag      = regexp.MustCompile(`<[a-zA-Z]+[ />]`)
+	lastTags = regexp.MustCompile(`</(p|strong|em|b|i|ul|ol|li|h[1-6]|div|span)>`)
+)
+
+// markup looks for plain text where the CRM reads HTML, and the reverse.
+func (s subject) markup() *Finding {
+	if len(s.trial.Outcomes) == 0 {
+		return nil
+	}
+	text, _ := s.trial.Outcomes[0].Value.(string)
+	switch {
+	case s.field.HTML && strings.Contains(text, "\n") && !tag.MatchString(text):
+		return s.finding(SeverityWarning, CodeMarkup, s.where()+" is read as HTML, but the expression gives plain text: its lines would run into each other",
+			"write scorecardHTML(call, 65536) or transcriptHTML(call, 65536)")
+	case !s.field.HTML && s.field.Kind == crm.FieldText && lastTags.MatchString(text):
+		return s.finding(SeverityWarning, CodeMarkup, s.where()+" is plain text, but the expression gives HTML: its tags would show",
+			"write scorecard(call) or transcript(call)")
+	}
+	return nil
+}
+
+// findsOwner reports whether owner() gives somebody for an address that is
+// written out, or by default.
+func (s subject) findsOwner() bool {
+	return s.DefaultOwner != "" || slices.ContainsFunc(s.Owners, func(o crm.Owner) bool {
+		return o.Active && slices.ContainsFunc(s.trial.Texts, func(text string) bool { return strings.EqualFold(text, o.Email) })
+	})
 }
 
 // effect looks for expressions that never give a value.
@@ -337,12 +413,17 @@ func (s subject) effect() *Finding {
 	if slices.ContainsFunc(s.trial.Outcomes, func(o mapping.Outcome) bool { return !isEmpty(o) }) {
 		return nil
 	}
+	if s.trial.Source == `""` || s.trial.Source == "''" {
+		return nil // it clears the field
+	}
 	const never = "the expression gives nothing for any typical event: the field would never get a value"
+	if s.trial.Owner && s.findsOwner() {
+		return nil
+	}
 	if s.trial.Owner {
 		return s.finding(SeverityWarning, CodeNeverSet, never,
 			"owner finds active users of the CRM by their address: write owner(user.email), or set CRMSYNC_DEFAULT_OWNER")
 	}
-	has := map[crm.Object]string{crm.Contact: "user and, from calls, call", crm.Activity: "call and user", crm.Company: "org"}
 	return s.finding(SeverityWarning, CodeNeverSet, never,
-		"the variables that have a value here are "+has[s.object]+"; to leave the field alone set the variable to nothing")
+		remedyVariables(s.object)+"; to leave the field alone set the variable to nothing")
 }

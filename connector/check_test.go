@@ -77,7 +77,7 @@ func TestCheck_StopsOnlyForWhatNoRecordSurvives(t *testing.T) {
 // A field whose expression cannot be read is mapped all the same.
 func TestCheck_BrokenExpressionsAreMapped(t *testing.T) {
 	check := checkOf(t, "f", "user.name")
-	check.Broken = Expressions{crm.Contact: {"must": {Source: "user.", Variable: "M"}, "naam": {Source: "(", Variable: "N"}}}
+	check.Broken = Expressions{crm.Contact: {"must": {Source: "user.", Variable: "M"}, "nam": {Source: "(", Variable: "N"}}}
 	found := check.Object(crm.Contact, schemaWith(func(s *crm.Schema) {
 		s.Fields["must"], s.Fields["name"] = crm.Field{Required: true}, crm.Field{}
 	}))

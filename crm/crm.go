@@ -250,8 +250,10 @@ type Field struct {
 	Unique    bool          // the CRM keeps its values unique
 	Required  bool          // no record can be created without it
 	MaxLength int           // in UTF-16 units, the strictest of the ways to count; 0 when unknown
+	HTML      bool          // a text is read as HTML
 	Unit      time.Duration // of a number that is a length of time; 0 for others
 	Options   []string      // allowed values; empty when they are not known
+	Labels    []string      // what a person sees in place of each of Options; nil when it is not known
 }
 
 // Schema is what the CRM says about one object.

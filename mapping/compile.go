@@ -119,6 +119,16 @@ func (c compiler) compile(x Expression, o crm.Object) (p *program, failure *Expr
 	return p, nil
 }
 
+// Unwrapped reports whether a source is an expression once the quotes around it
+// are taken away, as an env file leaves them there.
+func Unwrapped(source string) bool {
+	if len(source) < 3 || source[0] != source[len(source)-1] || !strings.ContainsRune("\"'", rune(source[0])) {
+		return false
+	}
+	_, failure := newCompiler(functions{unit: time.Second, zone: time.UTC}).compile(Expression{Source: source[1 : len(source)-1]}, "")
+	return failure == nil
+}
+
 // field compiles the expression of a CRM field.
 func (c compiler) field(o crm.Object, field string, x Expression) (*program, *ExpressionError) {
 	p, failure := c.compile(x, o)
@@ -133,6 +143,23 @@ func (c compiler) field(o crm.Object, field string, x Expression) (*program, *Ex
 		return nil, failure
 	}
 	return p, nil
+}
+
+// kindName is what people call a type.
+func kindName(t reflect.Type) string {
+	switch {
+	case t == timeType:
+		return "time"
+	case t.Kind() == reflect.Int || t.Kind() == reflect.Float64:
+		return "number"
+	case t.Kind() == reflect.String:
+		return "text"
+	case t.Kind() == reflect.Slice:
+		return "list"
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
+		return "object"
+	}
+	return t.Kind().String()
 }
 
 // unwritableError says that no field can hold what p gives, nil when one may.
@@ -162,7 +189,7 @@ func (c compiler) filter(x Expression, k Kind) (*program, *ExpressionError) {
 		if _, isNil := p.vm.Node().(*ast.NilNode); isNil {
 			failure = newExpressionError(x, errors.New("is always nil, but a filter must be true or false"), newRewriter(k.object()))
 		} else if t := indirect(p.vm.Node().Type()); t != nil && t.Kind() != reflect.Bool && t.Kind() != reflect.Interface {
-			failure = newExpressionError(x, fmt.Errorf("gives a %s, but a filter must be true or false", t), newRewriter(k.object()))
+			failure = newExpressionError(x, fmt.Errorf("gives a %s, but a filter must be true or false", kindName(t)), newRewriter(k.object()))
 		}
 	}
 	return p, failure

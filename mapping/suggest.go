@@ -11,8 +11,11 @@ import (
 	"crmsync/crm"
 )
 
-// otherWords are how other languages write the words of this one.
-var otherWords = map[string]string{"null": "nil", "none": "nil", "undefined": "nil"}
+// otherWords are how other languages and CRMs call what is known here.
+var otherWords = map[string]string{
+	"null": "nil", "none": "nil", "undefined": "nil",
+	"contact": "user", "person": "user", "activity": "call", "company": "org", "organization": "org", "organisation": "org",
+}
 
 // suggest says what may have been meant by a name, unless it is a good one.
 func (e *ExpressionError) suggest(used usedName, o crm.Object) {
@@ -148,46 +151,4 @@ func functionFor(used usedName) string {
 		}
 	}
 	return ""
-}
-
-// Nearest returns the candidate that name was probably meant to be, "" when
-// none is close. Case does not count.
-func Nearest(name string, candidates []string) string {
-	if len(name) > maxKey {
-		return ""
-	}
-	best, bestDistance := "", (len(name)+2)/3+1
-	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < bestDistance {
-			best, bestDistance = c, d
-		}
-	}
-	return best
-}
-
-// distance counts the bytes to insert, drop, replace or swap with their
-// neighbour to get from a to b.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range len(b) + 1 {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			d := min(rows[i-1][j-1]+cost, rows[i-1][j]+1, rows[i][j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d = min(d, rows[i-2][j-2]+1)
-			}
-			rows[i][j] = d
-		}
-	}
-	return rows[len(a)][len(b)]
 }

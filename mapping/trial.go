@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/expr-lang/expr/ast"
@@ -17,6 +18,7 @@ type Trial struct {
 	// Constants are the values that are written out in the expression and may be
 	// its result: a string, int64, float64, bool or []string.
 	Constants []any
+	Uses      []string // variables that it reads, such as call
 	Texts     []string // that are written out anywhere in the expression, names of members among them
 	Nil       bool     // nil is written out as a result
 	Raw       bool     // it reads raw, which holds more than the samples know
@@ -25,6 +27,8 @@ type Trial struct {
 	// working expression.
 	Quoted   bool
 	Outcomes []Outcome // one for each sample
+
+	declared map[string]ast.Node // by let
 }
 
 // Outcome is what an expression gives for one sample.
@@ -43,13 +47,7 @@ func (m *Mapper) Trials(o crm.Object) map[string]Trial {
 	samples := samplesOf(o)
 	for _, f := range m.objects[o].fields {
 		t := Trial{Expression: f.Expression, Raw: f.usesRaw, Owner: f.usesOwner}
-		if tree, err := parser.Parse(f.Source); err == nil {
-			t.readResults(tree.Node)
-			texts := &textFinder{}
-			ast.Walk(&tree.Node, texts)
-			t.Texts = texts.found
-			t.Quoted = isQuoted(tree.Node)
-		}
+		t.read()
 		for _, s := range samples {
 			v, err := newRun(m, s.event, sampleOwners()).evaluate(f.vm)
 			outcome := Outcome{Sample: s.Sample, Value: v}
@@ -63,6 +61,25 @@ func (m *Mapper) Trials(o crm.Object) map[string]Trial {
 	return trials
 }
 
+// read notes what the text of the expression tells.
+func (t *Trial) read() {
+	tree, err := parser.Parse(t.Source)
+	if err != nil {
+		return
+	}
+	t.declared = map[string]ast.Node{}
+	t.readResults(tree.Node)
+	t.Quoted = isQuoted(tree.Node)
+	words := &wordFinder{}
+	ast.Walk(&tree.Node, words)
+	t.Texts, t.Uses = words.texts, words.names
+}
+
+// Variables are the names of what an expression can read, functions apart.
+func Variables() []string {
+	return slices.DeleteFunc(members(reflect.TypeFor[env]()), func(name string) bool { return name == "" })
+}
+
 // FilterTrials tries the filter of the events from which an object is made, if
 // there is one.
 func (m *Mapper) FilterTrials(o crm.Object) []Trial {
@@ -72,10 +89,11 @@ func (m *Mapper) FilterTrials(o crm.Object) []Trial {
 			continue
 		}
 		t := Trial{Expression: p.Expression, Raw: p.usesRaw, Owner: p.usesOwner}
+		t.read()
 		for _, s := range samplesOf(o) {
 			r := newRun(m, s.event, sampleOwners())
-			r.passes(kind)
-			t.Outcomes = append(t.Outcomes, Outcome{Sample: s.Sample, Error: r.out.Verdicts[0].Error})
+			passes := r.passes(kind)
+			t.Outcomes = append(t.Outcomes, Outcome{Sample: s.Sample, Value: passes, Error: r.out.Verdicts[0].Error})
 		}
 		trials = append(trials, t)
 	}
@@ -91,7 +109,10 @@ func (m *Mapper) SampleDuration() time.Duration {
 // Marks reports whether the record of something that was deleted differs from
 // the one that was there before.
 func (m *Mapper) Marks(o crm.Object) bool {
-	for _, t := range m.Trials(o) {
+	for name, t := range m.Trials(o) {
+		if p := m.objects[o].policies[name]; p == OnCreate || p == IfEmpty {
+			continue // what the record got when it was made stays
+		}
 		before, after := t.Outcomes[0], t.Outcomes[len(t.Outcomes)-1]
 		if !reflect.DeepEqual(before.Value, after.Value) {
 			return true
@@ -112,7 +133,17 @@ func (t *Trial) readResults(node ast.Node) {
 			t.readResults(n.Right)
 		}
 	case *ast.VariableDeclaratorNode:
+		t.declared[n.Name] = n.Value
 		t.readResults(n.Expr)
+	case *ast.IdentifierNode:
+		if value, ok := t.declared[n.Value]; ok {
+			delete(t.declared, n.Value) // it may name itself
+			t.readResults(value)
+		}
+	case *ast.MemberNode:
+		t.readChoices(n.Node)
+	case *ast.ChainNode:
+		t.readResults(n.Node)
 	case *ast.SequenceNode:
 		t.readResults(n.Nodes[len(n.Nodes)-1])
 	case *ast.NilNode:
@@ -120,6 +151,26 @@ func (t *Trial) readResults(node ast.Node) {
 	default:
 		if v, err := fieldValue(constant(node)); err == nil && v != nil {
 			t.Constants = append(t.Constants, v)
+		}
+	}
+}
+
+// readChoices notes the values of a map from which one is chosen.
+func (t *Trial) readChoices(from ast.Node) {
+	switch n := from.(type) {
+	case *ast.MapNode:
+		for _, pair := range n.Pairs {
+			if p, ok := pair.(*ast.PairNode); ok {
+				t.readResults(p.Value)
+			}
+		}
+	case *ast.ArrayNode:
+		for _, item := range n.Nodes {
+			t.readResults(item)
+		}
+	case *ast.IdentifierNode:
+		if value, ok := t.declared[n.Value]; ok {
+			t.readChoices(value)
 		}
 	}
 }
@@ -179,18 +230,24 @@ func isQuoted(node ast.Node) bool {
 	if err != nil {
 		return false
 	}
+	if name, ok := tree.Node.(*ast.IdentifierNode); ok {
+		return name.Value == "deleted" // the only variable that is a value by itself
+	}
 	w := &workFinder{}
 	ast.Walk(&tree.Node, w)
 	return w.found
 }
 
-// textFinder collects the texts that are written out.
-type textFinder struct{ found []string }
+// wordFinder collects the texts and the names of an expression.
+type wordFinder struct{ texts, names []string }
 
 // Visit is called for every node.
-func (t *textFinder) Visit(node *ast.Node) {
-	if text, ok := (*node).(*ast.StringNode); ok {
-		t.found = append(t.found, text.Value)
+func (w *wordFinder) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.StringNode:
+		w.texts = append(w.texts, n.Value)
+	case *ast.IdentifierNode:
+		w.names = append(w.names, n.Value)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestTrials_ConstantsThatMayBeTheResult(t *testing.T) {
 func TestTrials_ExpressionInQuotes(t *testing.T) {
 	for source, want := range map[string]bool{
 		`"user.name"`: true, `"owner(user.email)"`: true, `'upper("x")'`: true,
-		`"user"`: false, `"deleted"`: false, `"SALES"`: false, `"user.nmae"`: false, `user.name`: false, `"hs.x"`: false,
+		`"deleted"`: true, `"user"`: false, `"SALES"`: false, `"user.nmae"`: false, `user.name`: false, `"hs.x"`: false,
 	} {
 		if got := trial(t, crm.Contact, source).Quoted; got != want {
 			t.Errorf("%s: got %v", source, got)

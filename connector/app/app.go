@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"crmsync/mapping"
 
-	"crmsync/connector/config"
+	"github.com/alecthomas/kong"
 )
 
 // commands is the grammar of the command line.
@@ -98,7 +98,7 @@ func misuse(parser *kong.Kong, args []string, err error) error {
 		names = append(names, command.Name)
 	}
 	text := "there is no command " + strconv.Quote(args[0])
-	if near := config.Nearest(args[0], names); near != "" {
+	if near := mapping.Nearest(args[0], names); near != "" {
 		text += ", did you mean " + near + "?"
 	}
 	return errors.New(text + "; crmsync --help lists the commands")

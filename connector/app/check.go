@@ -104,13 +104,9 @@ func countErrors(found []finding) int {
 	return n
 }
 
-// printFindings prints them one by one, for people with each remedy once: below
-// the last finding that it is for.
+// printFindings prints them one by one, for people with the remedy of several in
+// a row once, below the last of them.
 func printFindings(w io.Writer, found []finding, asJSON bool) error {
-	last := map[string]int{}
-	for i, f := range found {
-		last[f.Remedy] = i
-	}
 	for i, f := range found {
 		if asJSON {
 			if err := printJSON(w, f); err != nil {
@@ -122,7 +118,7 @@ func printFindings(w io.Writer, found []finding, asJSON bool) error {
 		if f.Snippet != "" {
 			fmt.Fprintf(w, "\n%s", f.Snippet)
 		}
-		if f.Remedy != "" && last[f.Remedy] == i {
+		if f.Remedy != "" && (i+1 == len(found) || found[i+1].Remedy != f.Remedy) {
 			fmt.Fprintf(w, "\n  %s", f.Remedy)
 		}
 		fmt.Fprintln(w)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 
 	"crmsync/connector"
 	"crmsync/crm"
@@ -18,7 +19,9 @@ func (e *examination) askCRM(ctx context.Context) error {
 	}
 	defer func() { _ = closeClient(client) }() // nothing is lost by it
 	if err := client.Ping(ctx); err != nil {
-		e.add(crmFinding(e.cfg, "", err))
+		if !e.doubtful || crm.AsError(err).Kind != crm.Unavailable { // else it is the consequence
+			e.add(crmFinding(e.cfg, "", err))
+		}
 		if !mayOtherwise(err) {
 			e.checkMapping()
 			return ctx.Err()
@@ -28,12 +31,19 @@ func (e *examination) askCRM(ctx context.Context) error {
 	}
 	a, _ := adapterOf(e.cfg) // without hints there is less advice
 	e.rules.IDField, e.rules.IDVariable = client.Properties().IDField, cmp.Or(a.hints.idField, "CRMSYNC_CRM")
+	if e.isMistaken(e.rules.IDVariable) {
+		e.rules.IDField = "" // another one stands in for it
+	}
 	ownerFindings := e.checkOwners(ctx, client)
+	e.rules.Schemas = map[crm.Object]*crm.Schema{}
 	for _, object := range crm.Objects() {
 		if _, on := e.cfg.Mapping.Fields[object]; on {
 			readable := e.checkRead(ctx, client, object)
-			e.checkObject(object, e.schema(ctx, client, object, readable))
+			e.rules.Schemas[object] = e.schema(ctx, client, object, readable)
 		}
+	}
+	for _, object := range crm.Objects() {
+		e.checkObject(object, e.rules.Schemas[object])
 	}
 	e.add(ownerFindings...)
 	return ctx.Err()
@@ -54,6 +64,11 @@ func (e *examination) schema(ctx context.Context, client crm.Client, object crm.
 		return nil
 	}
 	return &schema
+}
+
+// isMistaken reports whether something is wrong with a variable already.
+func (e *examination) isMistaken(variable string) bool {
+	return slices.ContainsFunc(e.found, func(f finding) bool { return f.Variable == variable })
 }
 
 // mayOtherwise reports whether credentials are good for other things than what
@@ -80,10 +95,10 @@ func (e *examination) checkRead(ctx context.Context, client crm.Client, object c
 // addOnce adds what is not known of another object yet: one permission may
 // cover several.
 func (e *examination) addOnce(f finding) {
-	for _, known := range e.found {
-		if known.Code == connector.CodeNoPermission && known.Code == f.Code && known.Message == f.Message {
-			return
-		}
+	known := func(k finding) bool {
+		return k.Code == connector.CodeNoPermission && k.Code == f.Code && k.Message == f.Message
 	}
-	e.add(f)
+	if !slices.ContainsFunc(e.found, known) {
+		e.add(f)
+	}
 }

@@ -59,6 +59,14 @@ var slips = []slip{
 		"a condition has two results, of which the second is missing", `write condition ? "then" : "otherwise"`,
 	},
 	{
+		regexp.MustCompile(`\b(AND|OR|NOT)\b`), unexpected, "expression",
+		"has AND, OR or NOT in capitals", "write and, or, not",
+	},
+	{
+		regexp.MustCompile(`[^&]&[^&]`), unexpected, "expression",
+		"& is none of the language", "texts are joined with +, conditions with and",
+	},
+	{
 		regexp.MustCompile(`.`), regexp.MustCompile(`unexpected token EOF`), "expression",
 		"ends where something has to follow", remedyGrammar,
 	},
@@ -123,6 +131,11 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 	if m.Suggestion == "" && unexpected.MatchString(m.Message) && !strings.ContainsAny(m.Source, "\"'`") {
 		f.Remedy = remedyQuotes + "; " + remedyGrammar // a shell may have taken them away
 	}
+	if mapping.Unwrapped(m.Source) {
+		f.Code, f.Message = connector.CodeLiteralQuotes, "all of the value is in quotes, which become part of the expression"
+		f.Remedy = "take the outer pair away, so that the value begins with the expression itself"
+		return f
+	}
 	if open := unclosed(m.Source); open != "" && strings.Contains(m.Message, "unexpected token EOF") {
 		f.Message, f.Remedy = "a "+open+" is opened and not closed", "put the closing one where it belongs"
 		return f
@@ -132,6 +145,9 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 			f.Code, f.Message, f.Remedy = s.code, cmp.Or(s.says, f.Message), s.remedy
 			return f
 		}
+	}
+	if call := argumentsWrong.FindStringSubmatch(m.Message); call != nil && howToCall[call[1]] != "" {
+		f.Remedy = "write " + howToCall[call[1]]
 	}
 	member := m.Suggestion != "" && strings.Contains(m.Source, ".") // usr.name is no text
 	if !member && !working.MatchString(m.Source) && unexpected.MatchString(m.Message) {
@@ -159,4 +175,19 @@ func unclosed(source string) string {
 		}
 	}
 	return ""
+}
+
+// argumentsWrong names the function that was given too little, too much or
+// something else.
+var argumentsWrong = regexp.MustCompile(`to call (\w+)`)
+
+// howToCall shows how our functions are called.
+var howToCall = map[string]string{
+	"firstName": "firstName(user.name)", "lastName": "lastName(user.name)", "owner": "owner(user.email)",
+	"scorecard": "scorecard(call)", "scorecardHTML": "scorecardHTML(call) or scorecardHTML(call, 65536)",
+	"transcript": "transcript(call)", "transcriptHTML": "transcriptHTML(call) or transcriptHTML(call, 65536)",
+	"averageScore": "averageScore(call)", "durationMillis": "durationMillis(call)", "durationSeconds": "durationSeconds(call)",
+	"unixMillis": "unixMillis(call.createdAt)", "isoDate": "isoDate(call.createdAt)", "isoTime": "isoTime(call.createdAt)",
+	"truncate": "truncate(user.name, 40)", "lower": "lower(user.role)", "upper": "upper(user.role)",
+	"join": `join(call.analysis[0].products, ", ")`,
 }

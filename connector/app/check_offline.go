@@ -20,6 +20,7 @@ type examination struct {
 
 	mapped     bool // there is a mapping to look at
 	reachable  bool // nothing is wrong with how the CRM is reached
+	doubtful   bool // but for something that it may do without
 	stateSound bool
 	rules      connector.Check
 }
@@ -77,17 +78,17 @@ func (e *examination) checkVariables() {
 	}
 	for _, p := range problems {
 		e.add(problemFinding(connector.SeverityError, p))
-		if p.Code == config.CodeUnknownVariable {
+		if p.Code == config.CodeUnknownVariable || p.Recovered {
 			continue // all others are read
 		}
 		e.reachable = e.reachable && !e.concernsClient(p.Variable)
+		e.doubtful = e.doubtful || p.Variable == "CRMSYNC_TLS_CA"
 	}
 }
 
-// concernsClient reports whether the CRM cannot be asked without a variable. For
-// what is wrong with others, such as the size of batches, there is a default.
+// concernsClient reports whether the CRM cannot be asked without a variable.
 func (e *examination) concernsClient(variable string) bool {
-	return variable == "CRMSYNC_CRM" || variable == "CRMSYNC_TLS_CA" ||
+	return variable == "CRMSYNC_CRM" ||
 		strings.HasPrefix(variable, "CRMSYNC_"+strings.ToUpper(e.cfg.CRM)+"_") || strings.HasSuffix(strings.ToUpper(variable), "_PROXY")
 }
 
@@ -95,7 +96,7 @@ func (e *examination) concernsClient(variable string) bool {
 // the rest can be looked at in the same run.
 func (e *examination) checkExpressions() {
 	e.rules.UserDeleted, e.rules.OrgDeleted = connector.DeletePolicy(e.cfg.UserDeleted), connector.DeletePolicy(e.cfg.OrgDeleted)
-	e.rules.Unread = e.cfg.Unread
+	e.rules.Unread, e.rules.DefaultOwner = e.cfg.Unread, e.cfg.DefaultOwner
 	var err error
 	e.rules.Mapper, err = mapping.New(e.cfg.Mapping)
 	mistakes, ok := errors.AsType[mapping.Errors](err)
@@ -150,7 +151,8 @@ func (e *examination) checkObject(object crm.Object, schema *crm.Schema) {
 }
 
 func problemFinding(severity string, p *config.Problem) finding {
+	object, field := p.Subject()
 	return finding{Finding: connector.Finding{
-		Severity: severity, Variable: p.Variable, Code: p.Code, Message: p.Message, Remedy: p.Remedy,
+		Severity: severity, Variable: p.Variable, Object: string(object), Field: field, Code: p.Code, Message: p.Message, Remedy: p.Remedy,
 	}}
 }

@@ -29,7 +29,7 @@ func (e *examination) checkOwners(ctx context.Context, client crm.Client) []find
 		return []finding{ownersRefused(e.cfg, lookups, err)}
 	}
 	e.rules.Owners = append([]crm.Owner{}, owners...)
-	return append(defaultOwnerFindings(e.cfg, owners), lookupFindings(lookups, owners)...)
+	return append(defaultOwnerFindings(e.cfg, lookups, owners), lookupFindings(lookups, owners)...)
 }
 
 // lookupFindings is about the first place that calls owner().
@@ -46,7 +46,14 @@ func lookupFindings(lookups []mapping.OwnerLookup, owners []crm.Owner) []finding
 }
 
 // defaultOwnerFindings is about the owner of records that have no other.
-func defaultOwnerFindings(cfg *config.Config, owners []crm.Owner) []finding {
+func defaultOwnerFindings(cfg *config.Config, lookups []mapping.OwnerLookup, owners []crm.Owner) []finding {
+	if cfg.DefaultOwner != "" && len(lookups) == 0 {
+		return []finding{{Finding: connector.Finding{
+			Severity: connector.SeverityWarning, Variable: "CRMSYNC_DEFAULT_OWNER", Code: config.CodeNoEffect,
+			Message: "is not used: no expression asks for an owner",
+			Remedy:  "map the owner with owner(user.email), or remove it",
+		}}}
+	}
 	if cfg.DefaultOwner == "" || slices.ContainsFunc(owners, func(o crm.Owner) bool { return o.Active && o.ID == cfg.DefaultOwner }) {
 		return nil
 	}

@@ -23,6 +23,7 @@ type value struct {
 	setting
 	text   string // trimmed
 	source Source
+	option reflect.Value // of an adapter's options, that it is for
 }
 
 // Decode keeps the text as it is, for envconfig. It never fails, because
@@ -46,6 +47,7 @@ type loader struct {
 	env      map[string]string // the part of the environment that concerns us
 	in       input
 	cfg      *Config
+	key      string // the CRM field that holds our ids; "" when it is not known
 	problems Errors
 }
 
@@ -95,11 +97,17 @@ func (l *loader) load() {
 }
 
 func (l *loader) problem(variable, code, message, remedy string) {
-	l.problems = append(l.problems, &Problem{variable, code, message, remedy})
+	l.problems = append(l.problems, &Problem{Variable: variable, Code: code, Message: message, Remedy: remedy})
+}
+
+// recovered reports a problem that leaves something to go on with.
+func (l *loader) recovered(variable, code, message, remedy string) {
+	l.problem(variable, code, message, remedy)
+	l.problems[len(l.problems)-1].Recovered = true
 }
 
 func (l *loader) warn(variable, code, message, remedy string) {
-	l.cfg.Warnings = append(l.cfg.Warnings, &Problem{variable, code, message, remedy})
+	l.cfg.Warnings = append(l.cfg.Warnings, &Problem{Variable: variable, Code: code, Message: message, Remedy: remedy})
 }
 
 // resolveInput joins the fields of input with their rows of the table.
@@ -123,10 +131,7 @@ func (l *loader) resolve(v *value) {
 		v.source = FromFile
 		v.text = strings.TrimSpace(l.readFile(v.name(), path))
 	}
-	if quoted(v.text) {
-		l.problem(v.name(), CodeBadValue, "is wrapped in quotes, which become part of the value", "remove the quotes")
-		v.text = v.text[1 : len(v.text)-1] // to find what else is wrong
-	}
+	l.unwrap(v)
 	if v.text == "" && v.source == FromEnvironment {
 		v.text = v.fallback
 	}
@@ -135,6 +140,25 @@ func (l *loader) resolve(v *value) {
 	}
 	l.remember(v)
 }
+
+// unwrap takes off what becomes part of a value in an env file, other than in a
+// shell: a comment behind it, and quotes around it.
+func (l *loader) unwrap(v *value) {
+	expression := strings.HasPrefix(v.variable, filterPrefix) || strings.HasPrefix(v.variable, mapPrefix)
+	if !expression { // those say it themselves
+		if i := comment.FindStringIndex(v.text); i != nil {
+			l.recovered(v.name(), CodeBadValue, "has a comment behind it, which becomes part of the value", "put the comment on a line of its own that begins with #")
+			v.text = v.text[:i[0]]
+		}
+	}
+	if quoted(v.text) {
+		l.recovered(v.name(), CodeBadValue, "is wrapped in quotes, which become part of the value", "remove the quotes")
+		v.text = v.text[1 : len(v.text)-1]
+	}
+}
+
+// comment is one behind a value.
+var comment = regexp.MustCompile(`\s+#.*$`)
 
 // missing reports a required variable that is not set. A file that yields
 // nothing is a problem already.
@@ -243,7 +267,8 @@ func (l *loader) fillOptions(a *Adapter) {
 		if v.key {
 			l.keepKey(v)
 		}
-		options.Field(i).SetString(v.text)
+		v.option = options.Field(i)
+		v.option.SetString(v.text)
 		filled[v.variable] = v
 	}
 	l.cfg.Options = a.Options
@@ -265,6 +290,9 @@ func (l *loader) validate(a *Adapter, filled map[string]*value) {
 			l.problem(variable, CodeBadValue, e.Message, "")
 		case v.text == "":
 			l.problem(variable, CodeMissing, e.Message, v.remedy())
+		case v.fallback != "" && !strings.HasSuffix(variable, "_URL"): // no other host is asked instead
+			l.recovered(v.name(), CodeBadValue, e.Message, v.remedy())
+			v.option.SetString(v.fallback)
 		default:
 			l.problem(v.name(), CodeBadValue, e.Message, v.remedy())
 		}

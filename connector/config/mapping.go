@@ -151,6 +151,10 @@ func (l *loader) objectFields(object crm.Object, v *value) {
 }
 
 func (l *loader) jsonFields(object crm.Object, v *value, single map[string]mapping.Expression) {
+	if n := len(v.text); n > 3 && v.text[:2] == `"{` && v.text[n-2:] == `}"` {
+		l.recovered(v.variable, CodeBadValue, "is wrapped in quotes, which become part of the value", "remove the quotes around the JSON")
+		v.text = v.text[1 : n-1]
+	}
 	fields, err := members[string]([]byte(v.text))
 	if err != nil {
 		l.unread(object)
@@ -188,7 +192,8 @@ func (l *loader) fieldVariables(object crm.Object) map[string]mapping.Expression
 		}
 		if !validName(field) {
 			l.unread(object)
-			l.problem(name, CodeUnknownVariable, "does not end with the name of a field", "for example "+fieldPrefix(object)+"email")
+			l.problem(name, CodeUnknownVariable, "does not end with the name of a field",
+				"for example "+fieldPrefix(object)+"email; a name that a variable cannot carry goes into JSON: "+strings.TrimSuffix(fieldPrefix(object), "_")+`={"Field Name": "expression"}`)
 			continue
 		}
 		out[field] = mapping.Expression{Source: strings.TrimSpace(text), Variable: name}
@@ -211,12 +216,17 @@ func validField(name string) bool {
 // keepKey reports the expressions for the CRM field that v names: it holds our
 // ids, and nothing else may be written to it.
 func (l *loader) keepKey(v *value) {
+	l.key = v.text
 	for _, fields := range l.cfg.Mapping.Fields {
 		for field, e := range fields {
-			// There are CRMs that take either case for the same field.
-			if strings.EqualFold(field, v.text) {
+			if !strings.EqualFold(field, v.text) { // there are CRMs that take either case for the same field
+				continue
+			}
+			if _, set := l.env[e.Variable]; set {
 				l.problem(e.Variable, CodeConflict, "maps the field that "+v.variable+" names, which crmsync writes itself",
 					"remove it from the mapping or name another field in "+v.variable)
+			} else if !l.problems.has(v.variable) {
+				l.problem(v.name(), CodeConflict, "names a field that the mapping writes", "name one of its own, such as "+v.fallback)
 			}
 		}
 	}

@@ -82,7 +82,7 @@ var deletePolicies = map[string]DeletePolicy{
 
 // bad reports a value that is not of its form. The form is what it must be.
 func (l *loader) bad(v *value, form string) {
-	l.problem(v.name(), CodeBadValue, "must be "+form, v.remedy())
+	l.recovered(v.name(), CodeBadValue, "must be "+form, v.remedy())
 }
 
 // choose returns what the text stands for.
@@ -96,7 +96,7 @@ func choose[T any](l *loader, v *value, words map[string]T) T {
 
 func (l *loader) notOneOf(v *value, words []string) {
 	remedy := v.remedy()
-	if word := Nearest(v.text, words); word != "" {
+	if word := mapping.Nearest(v.text, words); word != "" {
 		remedy = "did you mean " + word + "?"
 	}
 	l.problem(v.name(), CodeBadValue, "must be one of "+strings.Join(words, ", "), remedy)
@@ -342,11 +342,11 @@ func (l *loader) checkURL(v *value) {
 	}
 	u, err := url.Parse(v.text)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" {
-		l.bad(v, "a URL such as https://api.example.com")
+		l.problem(v.name(), CodeBadValue, "must be a URL such as https://api.example.com", v.remedy())
 		return
 	}
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		l.bad(v, "a URL without user, query and fragment")
+		l.problem(v.name(), CodeBadValue, "must be a URL without user, query and fragment", v.remedy())
 		return
 	}
 	if host := (&address{host: u.Hostname()}); u.Scheme == "http" && !host.loopback() {

@@ -24,6 +24,8 @@ func (l *loader) policyFields() {
 			l.problem(name, CodeBadValue, "is wrapped in quotes, which become part of the value", "remove the quotes")
 		case !slices.Contains(mapping.Policies(), policy):
 			l.problem(name, CodeBadValue, "must be one of "+policyNames(), "for example "+name+"="+string(mapping.IfEmpty))
+		case l.key != "" && strings.EqualFold(field, l.key):
+			l.problem(name, CodeNoEffect, "is about the field that holds our ids, which is always written", "remove it")
 		case !mapped && l.cfg.Unread[object]: // maybe it is
 		case !mapped:
 			l.problem(name, CodeNoEffect, "is about a field that is not mapped", l.mappedNear(object, field))
@@ -48,7 +50,7 @@ func cutPolicyVariable(variable string) (object crm.Object, field string, ok boo
 // mappedNear says which field may have been meant.
 func (l *loader) mappedNear(object crm.Object, field string) string {
 	fields := slices.Sorted(maps.Keys(l.cfg.Mapping.Fields[object]))
-	if near := Nearest(field, fields); near != "" {
+	if near := mapping.Nearest(field, fields); near != "" {
 		return "did you mean " + policyFieldPrefix(object) + near + "?"
 	}
 	return "map the field with " + fieldPrefix(object) + field + ", or remove this variable"

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"crmsync/crm"
 )
 
 // The codes of problems.
@@ -26,6 +28,26 @@ type Problem struct {
 	Code     string
 	Message  string // what is wrong, to be read after the variable
 	Remedy   string // what to do about it; may be ""
+	// Recovered says that the Config holds something to go on with, to find what
+	// else is wrong: what was meant, or the default.
+	Recovered bool
+}
+
+// Subject returns the object and the CRM field that the variable is about, ""
+// where it is about none.
+func (p *Problem) Subject() (object crm.Object, field string) {
+	if object, field, ok := cutFieldVariable(p.Variable); ok {
+		return object, field
+	}
+	if object, field, ok := cutPolicyVariable(p.Variable); ok {
+		return object, field
+	}
+	for _, object := range crm.Objects() {
+		if p.Variable+"_" == fieldPrefix(object) {
+			return object, ""
+		}
+	}
+	return "", ""
 }
 
 // Error returns the problem on one line.

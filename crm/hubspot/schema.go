@@ -20,7 +20,7 @@ func (c *Client) Describe(ctx context.Context, o crm.Object) (crm.Schema, error)
 	for name, p := range all {
 		f := crm.Field{
 			Name: name, Label: p.Label, Type: p.Type, Kind: p.kind(), Unique: p.HasUniqueValue,
-			ReadOnly: p.readOnly(), Required: o == crm.Activity && name == timeProperty,
+			HTML: p.Type == "string" && p.FieldType == "html", ReadOnly: p.readOnly(), Required: o == crm.Activity && name == timeProperty,
 		}
 		if p.Type == "string" {
 			f.MaxLength = maxText
@@ -30,7 +30,7 @@ func (c *Client) Describe(ctx context.Context, o crm.Object) (crm.Schema, error)
 		}
 		if !p.ExternalOptions {
 			for _, o := range p.Options {
-				f.Options = append(f.Options, string(o.Value))
+				f.Options, f.Labels = append(f.Options, string(o.Value)), append(f.Labels, string(o.Label))
 			}
 		}
 		s.Fields[name] = f

@@ -9,9 +9,7 @@ import (
 func schemaOf(name, kind, fieldType string, options ...string) property {
 	p := property{Name: name, Type: kind, FieldType: fieldType}
 	for _, o := range options {
-		p.Options = append(p.Options, struct {
-			Value text `json:"value"`
-		}{text(o)})
+		p.Options = append(p.Options, choice{Value: text(o)})
 	}
 	return p
 }

@@ -101,21 +101,25 @@ type propertyList struct {
 }
 
 type property struct {
-	Name            string `json:"name"`
-	Label           string `json:"label"`
-	Type            string `json:"type"`
-	FieldType       string `json:"fieldType"`
-	HasUniqueValue  bool   `json:"hasUniqueValue"`
-	Calculated      bool   `json:"calculated"`
-	Archived        bool   `json:"archived"`
-	ExternalOptions bool   `json:"externalOptions"`
-	ReferencedType  string `json:"referencedObjectType"` // OWNER of a property whose values are owners
-	Options         []struct {
-		Value text `json:"value"`
-	} `json:"options"`
-	Modification struct {
+	Name            string   `json:"name"`
+	Label           string   `json:"label"`
+	Type            string   `json:"type"`
+	FieldType       string   `json:"fieldType"`
+	HasUniqueValue  bool     `json:"hasUniqueValue"`
+	Calculated      bool     `json:"calculated"`
+	Archived        bool     `json:"archived"`
+	ExternalOptions bool     `json:"externalOptions"`
+	ReferencedType  string   `json:"referencedObjectType"` // OWNER of a property whose values are owners
+	Options         []choice `json:"options"`
+	Modification    struct {
 		ReadOnlyValue bool `json:"readOnlyValue"`
 	} `json:"modificationMetadata"`
+}
+
+// choice is one of the values that a property takes.
+type choice struct {
+	Label text `json:"label"`
+	Value text `json:"value"`
 }
 
 // plain reports whether p takes any text and keeps it: HubSpot rewrites

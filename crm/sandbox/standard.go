@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -49,13 +50,13 @@ func standardTables(now time.Time) map[string]*table {
 	return map[string]*table{"contacts": contacts, "companies": companies, "calls": calls}
 }
 
-// dispositions lists the outcomes that every account has: busy, connected, left
-// live message, left voicemail, no answer, wrong number.
+// dispositions lists the outcomes that every account has, each with its label.
 // https://developers.hubspot.com/docs/api-reference/crm-calls-v3/guide
 func dispositions() []string {
 	return []string{
-		"9d9162e7-6cf3-4944-bf63-4dff82258764", "f240bbac-87c9-4f6e-bf70-924b57d47db7", "a4c4c377-d246-4b32-a13b-75a56a4cd0ff",
-		"b2cf5968-551e-4856-9783-52b3da59a7d0", "73a0d17f-1163-4015-bdd5-ec830791da20", "17b47fee-58de-441e-a44c-c6300d46f273",
+		"9d9162e7-6cf3-4944-bf63-4dff82258764;Busy", "f240bbac-87c9-4f6e-bf70-924b57d47db7;Connected",
+		"a4c4c377-d246-4b32-a13b-75a56a4cd0ff;Left live message", "b2cf5968-551e-4856-9783-52b3da59a7d0;Left voicemail",
+		"73a0d17f-1163-4015-bdd5-ec830791da20;No answer", "17b47fee-58de-441e-a44c-c6300d46f273;Wrong number",
 	}
 }
 
@@ -72,7 +73,7 @@ func newTable(name, typeID, singular, scope string) *table {
 }
 
 // defineStandard adds properties that every account has. Each is a name
-// followed by marks: # number, @ datetime, =a|b enumeration, :x text edited as
+// followed by marks: # number, @ datetime, =a|b enumeration (a;A with a label), :x text edited as
 // x, and a last ! for one that the API does not write.
 func (t *table) defineStandard(now time.Time, specs ...string) {
 	for _, spec := range specs {
@@ -84,7 +85,8 @@ func (t *table) defineStandard(now time.Time, specs ...string) {
 		case isEnumeration:
 			p.Type = "enumeration"
 			for i, value := range strings.Split(options, "|") {
-				p.Options = append(p.Options, Option{Label: value, Value: value, DisplayOrder: i})
+				value, label, _ := strings.Cut(value, ";")
+				p.Options = append(p.Options, Option{Label: cmp.Or(label, value), Value: value, DisplayOrder: i})
 			}
 		case strings.HasSuffix(p.Name, "#"):
 			p.Name, p.Type = strings.TrimSuffix(p.Name, "#"), "number"
