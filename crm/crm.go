@@ -47,7 +47,8 @@ type Record struct {
 
 	// Adopted says that a person created this record, or may have (see
 	// CodeAdoptable): its standard name fields are filled only while they are
-	// empty.
+	// empty. As long as it does not carry our key it is the one with the RemoteID,
+	// if that is known.
 	Adopted bool
 	// InDoubt says that an earlier create of this record was never answered:
 	// a client without a native upsert looks for it before it creates.

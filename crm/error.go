@@ -44,6 +44,10 @@ const CodeAmbiguous = "ambiguous_match"
 // between: behind an adoption nothing tells the record from one of ours.
 const CodeAdoptable = "adoptable"
 
+// CodeFurther marks a Conflict about a value that its holder has beside the one in
+// the field, such as a second e-mail address: clearing the field frees nothing.
+const CodeFurther = "further_value"
+
 // CodeForeign marks an answer that was not worded by the CRM: its address, or
 // something on the way to it, is at fault.
 const CodeForeign = "foreign_answer"

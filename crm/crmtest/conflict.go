@@ -13,6 +13,7 @@ func (s *suite) conflicts(t *testing.T) {
 		return
 	}
 	t.Run("adopts a person's record", s.adopts)
+	t.Run("adopts by id", s.adoptsByID)
 	t.Run("adopts several in one batch", s.adoptsSeveral)
 	t.Run("a record of ours whose key was cleared is still ours", s.keyCleared)
 	t.Run("names the record of ours", s.namesHolder)
@@ -57,6 +58,25 @@ func (s *suite) adopts(t *testing.T) {
 	text := s.Text[crm.Contact]
 	if want, _ := record.Fields[text].(string); got.Fields[text] != want {
 		t.Errorf("got %s %q, want ours, %q", text, got.Fields[text], want)
+	}
+}
+
+// adoptsByID has a record to adopt whose address is not to be written.
+func (s *suite) adoptsByID(t *testing.T) {
+	a := s.Open(t, false)
+	record := s.contact("user-1")
+	delete(record.Fields, s.Email)
+	record.Adopted, record.RemoteID = true, a.Add(crm.Contact, crm.Fields{s.Email: "other@brightsales.example", s.FirstName: "Joni"})
+	if p, ok := a.Client().(crm.Previewer); ok {
+		told, err := p.Preview(t.Context(), crm.Contact, []crm.Record{record})
+		if err != nil || len(told) != 1 || told[0].Err != nil || told[0].Action != crm.Adopted || told[0].RemoteID != record.RemoteID {
+			t.Errorf("the preview is %+v, %v", told, err)
+		}
+	}
+	results := s.write(t, a, crm.Contact, []crm.Record{record})
+	got := byKey(t, a, crm.Contact)["user-1"]
+	if results[0].Action != crm.Adopted || got.RemoteID != record.RemoteID || len(a.Records(crm.Contact)) != 1 || got.Fields[s.FirstName] != "Joni" {
+		t.Errorf("got %+v, and %v of %d records", results[0], got, len(a.Records(crm.Contact)))
 	}
 }
 

@@ -61,7 +61,7 @@ func (b *batch) stored(ctx context.Context) (map[*write]*holder, error) {
 			adoptees[w.record.RemoteID] = []*write{w}
 		}
 	}
-	holders, err = b.read(ctx, lookup{of: func(h *holder) []string { return []string{h.id} }}, adoptees)
+	holders, err = b.read(ctx, byID, adoptees)
 	for id, h := range holders {
 		found[adoptees[id][0]] = h
 	}

@@ -82,6 +82,9 @@ func (b *batch) reportLate(ctx context.Context, ws []*write) error {
 	for _, w := range ws {
 		if h := holders[w]; h != nil && !h.ambiguous && h.key != w.record.Key {
 			b.report(w, h.key, h.id)
+			if further(h, w) {
+				w.refusal().Code = crm.CodeFurther
+			}
 		} else {
 			w.refusal().Holder = nil // somebody, but we could not find out who
 		}
@@ -114,6 +117,9 @@ func (b *batch) decide(ws []*write, holders map[*write]*holder) decision {
 			d.nobodys = append(d.nobodys, w)
 		default:
 			b.report(w, cmp.Or(h.key, claimed[h.id]), h.id)
+			if further(h, w) {
+				e.Code = crm.CodeFurther
+			}
 		}
 	}
 	return d
@@ -136,6 +142,13 @@ func (b *batch) adoptable(w *write) bool {
 func (b *batch) gaveUp(h *holder, w *write) bool {
 	return !h.ambiguous && h.key != "" && h.key != w.record.Key && b.adoptable(w) &&
 		!slices.Contains(h.addresses(), folded(w.props[emailProperty]))
+}
+
+// further reports whether the address that w wants is one that its holder has
+// beside its email.
+func further(h *holder, w *write) bool {
+	wanted := folded(w.props[emailProperty])
+	return h.key != "" && wanted != "" && wanted != folded(h.props[emailProperty]) && slices.Contains(h.addresses(), wanted)
 }
 
 // dropNames leaves the names alone that are not empty now.
@@ -231,6 +244,9 @@ func (b *batch) lookups() []lookup {
 	}
 }
 
+// byID reads records by what HubSpot calls them.
+var byID = lookup{of: func(h *holder) []string { return []string{h.id} }}
+
 func (b *batch) byKey() lookup {
 	return lookup{b.c.idProperty,
 		func(w *write) string { return w.record.Key },
@@ -308,25 +324,36 @@ func (b *batch) holders(l lookup, wanted map[string][]*write, results []object) 
 	return found
 }
 
-// keepNames drops the names of adopted contacts that are not empty in the CRM:
-// they are a person's own data.
-func (b *batch) keepNames(ctx context.Context) error {
+// findAdopted drops the names of adopted contacts that are not empty in the CRM:
+// they are a person's own data. It returns the writes to contacts that do not
+// carry our key, which only their ids tell.
+func (b *batch) findAdopted(ctx context.Context) ([]*write, error) {
 	wanted := map[string][]*write{}
 	for _, w := range b.writes {
-		_, first := w.props[firstNameProperty]
-		_, last := w.props[lastNameProperty]
-		if w.record.Adopted && b.object == crm.Contact && (first || last) {
+		if w.record.Adopted && b.object == crm.Contact && !w.answered {
 			wanted[w.record.Key] = []*write{w}
 		}
 	}
 	holders, err := b.read(ctx, b.byKey(), wanted)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for key, h := range holders {
-		for _, w := range wanted[key] {
-			w.dropNames(h.props)
+	strange := map[string][]*write{}
+	for key, ws := range wanted {
+		if h := holders[key]; h != nil {
+			ws[0].dropNames(h.props)
+		} else if id := ws[0].record.RemoteID; id != "" {
+			strange[id] = ws
 		}
 	}
-	return nil
+	holders, err = b.read(ctx, byID, strange)
+	var found []*write
+	for id, h := range holders {
+		if w := strange[id][0]; h.key == "" {
+			w.dropNames(h.props)
+			w.target = h.id
+			found = append(found, w)
+		}
+	}
+	return found, err
 }

@@ -59,13 +59,34 @@ func (p *preview) findOurs(ctx context.Context) error {
 		return p.unreadable(err)
 	}
 	for key, h := range found {
-		w := wanted[key][0]
-		p.current[w] = h
+		p.current[wanted[key][0]] = h
+	}
+	if err := p.findAdopted(ctx); err != nil {
+		return p.unreadable(err)
+	}
+	for w, h := range p.current {
 		if w.record.Adopted && p.object == crm.Contact {
 			w.dropNames(h.props)
 		}
 	}
 	return nil
+}
+
+// findAdopted reads the records that are adopted and do not carry our keys.
+func (p *preview) findAdopted(ctx context.Context) error {
+	wanted := map[string][]*write{}
+	for _, w := range unanswered(p.writes) {
+		if p.current[w] == nil && w.record.Adopted && w.record.RemoteID != "" {
+			wanted[w.record.RemoteID] = []*write{w}
+		}
+	}
+	found, err := p.read(ctx, byID, wanted)
+	for id, h := range found {
+		if w := wanted[id][0]; h.key == "" {
+			p.current[w], p.adopted[w] = h, true
+		}
+	}
+	return err
 }
 
 // refuse ends the writes with values that the schema does not allow.
@@ -114,6 +135,8 @@ func (p *preview) findOthers(ctx context.Context) error {
 func (p *preview) take(d decision, holders map[*write]*holder) {
 	for _, w := range slices.Concat(d.ours, d.nobodys) {
 		switch h := holders[w]; {
+		case p.current[w] != nil && p.current[w].id == h.id:
+			w.result.Err = nil // it holds its own address
 		case p.current[w] == nil:
 			p.current[w], p.adopted[w] = h, !slices.Contains(d.ours, w)
 			w.result.Err = nil

@@ -18,7 +18,11 @@ func (c *Client) Upsert(ctx context.Context, o crm.Object, records []crm.Record)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.keepNames(ctx); err != nil {
+	adopted, err := b.findAdopted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.adopt(ctx, adopted); err != nil {
 		return nil, err
 	}
 	upserts := b.upserts()
