@@ -47,13 +47,18 @@ func (w *writer) resolve(ctx context.Context, clashes []clash) error {
 		switch {
 		case c.adoptable():
 			j.rec.Adopted, j.adoptee, j.respected = true, c.err.Holder.RemoteID, false
-		case holder.Key != "" && w.links[holder].Deleted && w.vacate(ctx, holder, c.err.Field):
+		case holder.Key != "" && j.attempts == 1 && w.lanes[holder] != nil && w.lanes[holder].done:
+			// The holder was written in this round, and may have given the value up:
+			// send the record as it was.
+		case holder.Key != "" && w.links[holder].Deleted && c.err.Code != crm.CodeFurther && w.vacate(ctx, holder, c.err.Field):
 			// The value is free now: send the record as it was.
 		case holder.Key != "" && j.link.RemoteID != "":
 			// Without the value also means without the one it had: two who
 			// exchange theirs would wait for each other for good.
 			w.withhold(j, c.err.Field, holder)
-			j.rec.Fields[c.err.Field] = ""
+			if !j.onlyWithheld { // else it has none
+				j.rec.Fields[c.err.Field] = ""
+			}
 		default:
 			w.withhold(j, c.err.Field, holder)
 		}

@@ -446,6 +446,28 @@ func TestDispatcher_EmailHeldByAnotherRecord(t *testing.T) {
 			"contact u1 map[deleted:false email:new@sales.example name:Jonas role:rep]",
 			"contact u2 map[deleted:false email:j@sales.example name:Other role:rep]",
 		)
+		if ev := w.event("e2"); ev.Records[0].Action != "created" || ev.Records[0].Note != "" {
+			t.Errorf("what the event did first is forgotten: %+v", ev.Records)
+		}
+	})
+	t.Run("living: what people write into the others meanwhile stays", func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+		w.deliver(strings.Replace(callEvent("e2", "c1", "u2", 2, "Call"), "u2@sales.example", "j@sales.example", 1))
+		w.crm.set(crm.Contact, "u2", "role", "by a person")
+		w.deliver(userEvent("e3", "updated", "u1", 3, "Jonas W", "j@sales.example")) // still held
+		w.wantField(crm.Contact, "u2", "role", "by a person")
+		w.deliver(userEvent("e4", "updated", "u1", 4, "Jonas", "new@sales.example"))
+		w.wantField(crm.Contact, "u2", "role", "by a person")
+		w.wantField(crm.Contact, "u2", "email", "j@sales.example")
+		for _, rec := range w.event("e2").Records {
+			if rec.Action != "created" {
+				t.Errorf("%s: %s", rec.Object, rec.Action)
+			}
+		}
+		if ev := w.event("e2"); ev.Status != state.Applied {
+			t.Errorf("status %s", ev.Status)
+		}
 	})
 	t.Run("living: links made meanwhile do not forget it", func(t *testing.T) {
 		w := newWorld(t, nil)

@@ -34,7 +34,7 @@ func (w *writer) writeLinks(ctx context.Context, jobs []*job) error {
 			if w.linker != nil {
 				edges = append(edges, w.edge(j, t, false))
 			} else {
-				j.made(t.Lane)
+				w.join(j, t.Lane)
 			}
 		}
 		for _, t := range w.known(j.drops) {
@@ -142,8 +142,14 @@ func (r *round) linked(e *edge) {
 	case e.Remove:
 		e.job.dropped(e.target)
 	default:
-		e.job.made(e.target)
+		r.join(e.job, e.target)
 	}
+}
+
+// join notes that the record of a job is linked as wanted.
+func (r *round) join(j *job, target state.Lane) {
+	j.made(target)
+	r.joined[[2]state.Lane{j.lane.Lane, target}] = true
 }
 
 // linkFailed decides about a link that the CRM refuses. Its record stays.

@@ -41,6 +41,8 @@ type job struct {
 	gaveUp   bool       // it was not refused: no answer came for too long
 	linkWait bool       // links have to be tried again
 
+	onlyWithheld bool // all but the field that was withheld is as it was written
+
 	respected bool          // the fields that a person wins are out of rec
 	adoptee   string        // remote id of the person's record that it adopts
 	kept      []crm.Change  // those fields, with what the CRM holds and what we would have written
@@ -109,12 +111,14 @@ func (r *round) job(l *lane, c *candidate) *job {
 	_, j.rec.InDoubt = r.inDoubt[l.Lane]
 	r.aim(j)
 	j.hash = hashOf(j.rec.Fields, j.targets, r.mapper.Policies(c.rec.Object))
-	same := link.RemoteID != "" && bytes.Equal(link.Hash, j.hash) && !c.ev.Force &&
-		// The writer of a record that had to do without a value tries again.
-		(link.Withheld == "" || link.Version.EventID != c.ev.ID)
+	same := link.RemoteID != "" && bytes.Equal(link.Hash, j.hash) && !c.ev.Force
 	switch {
 	case !same:
 		j.task = taskWrite
+	case link.Withheld != "" && link.Version.EventID == c.ev.ID:
+		// The writer of a record that had to do without a value tries again.
+		j.task, j.onlyWithheld = taskWrite, true
+		j.rec.Fields = crm.Fields{link.Withheld: j.rec.Fields[link.Withheld]}
 	case len(r.missing(j)) > 0 || len(r.known(j.drops)) > 0:
 		j.task = taskLink
 	default:
@@ -181,6 +185,9 @@ func (r *round) finish(j *job) {
 	default:
 		r.written(j, rec, &link)
 	}
+	if before := j.ev.before[j.lane.Lane]; weight(before.Action) > weight(rec.Action) {
+		rec.Action, rec.Status = before.Action, state.Applied // it did more the first time
+	}
 	rec.RemoteID, rec.Error = link.RemoteID, ""
 	if j.task == taskArchive {
 		rec.RemoteID = j.link.RemoteID // which one was taken away
@@ -213,6 +220,17 @@ func (r *round) finish(j *job) {
 	j.lane.done = true
 }
 
+// weight orders actions by how much they did.
+func weight(action string) int {
+	switch crm.Action(action) {
+	case crm.Created, crm.Adopted, crm.Archived:
+		return 2
+	case crm.Updated, crm.Upserted:
+		return 1
+	}
+	return 0
+}
+
 // written notes a record that the CRM took.
 func (r *round) written(j *job, rec *state.Record, link *state.Link) {
 	rec.Action, rec.Status = string(j.result.Action), state.Applied
@@ -225,6 +243,9 @@ func (r *round) written(j *job, rec *state.Record, link *state.Link) {
 	if j.task == taskWrite { // links alone say nothing about values
 		link.Withheld = j.withheld
 		link.Wrote = arrivedValues(j.wrote, j.rec.Fields)
+	}
+	if j.onlyWithheld {
+		rec.Kept = j.ev.before[j.lane.Lane].Kept
 	}
 	for _, c := range j.kept {
 		rec.Kept = append(rec.Kept, c.Field)

@@ -24,6 +24,8 @@ type event struct {
 	ended *mapping.EndedError
 	// records says what became of each of the event's records.
 	records map[state.Lane]*state.Record
+	// before says what became of records that are written once more.
+	before map[state.Lane]state.Record
 
 	attempted bool
 	notBefore time.Time
@@ -64,6 +66,7 @@ type round struct {
 
 	kept      map[state.Lane][]crm.Change // fields that a person won
 	reborn    map[state.Lane]bool         // records that come back, or came back, under a new id
+	joined    map[[2]state.Lane]bool      // links made in this round, from and to
 	put       map[state.Lane]bool         // links that changed
 	denied    map[state.Lane]bool         // records that the CRM last answered not to have created
 	postponed map[crm.Object]bool         // objects of which something was left for another round
@@ -80,6 +83,7 @@ func (d *Dispatcher) newRound(claim state.Claim) *round {
 		inDoubt:    claim.InDoubt,
 		kept:       map[state.Lane][]crm.Change{},
 		reborn:     map[state.Lane]bool{},
+		joined:     map[[2]state.Lane]bool{},
 		put:        map[state.Lane]bool{},
 		denied:     map[state.Lane]bool{},
 		postponed:  map[crm.Object]bool{},
@@ -92,10 +96,12 @@ func (d *Dispatcher) newRound(claim state.Claim) *round {
 
 // decode reads one claimed event. What was settled in an earlier round stays.
 func (r *round) decode(ev state.Event) *event {
-	e := &event{Event: ev, records: map[state.Lane]*state.Record{}}
+	e := &event{Event: ev, records: map[state.Lane]*state.Record{}, before: map[state.Lane]state.Record{}}
 	for _, rec := range ev.Records {
 		if rec.Status != state.Pending {
 			e.records[rec.Lane()] = &rec
+		} else {
+			e.before[rec.Lane()] = rec
 		}
 	}
 	decoded, err := mapping.Decode(mapping.Delivery{

@@ -101,7 +101,7 @@ func (r *round) unmake(link state.Link) {
 	var changed bool
 	targets := slices.Clone(link.Targets)
 	for i, t := range targets {
-		if t.Made && r.reborn[t.Lane] {
+		if t.Made && r.reborn[t.Lane] && !r.joined[[2]state.Lane{link.Lane, t.Lane}] {
 			targets[i].Made, changed = false, true
 			r.batch.Waiting = append(r.batch.Waiting, state.Waiting{Kind: state.WaitLink, Target: t.Lane, Record: link.Lane})
 		}

@@ -178,6 +178,9 @@ func (w *writer) sendUpsert(ctx context.Context, jobs []*job) ([]error, error) {
 	records := make([]crm.Record, len(jobs))
 	for i, j := range jobs {
 		records[i] = j.rec
+		if j.rec.Adopted && j.rec.RemoteID == "" {
+			records[i].RemoteID = j.adoptee
+		}
 		j.ev.attempted = true
 		delete(w.denied, j.lane.Lane)
 		if w.linker == nil {
@@ -214,6 +217,10 @@ func (w *writer) arrived(j *job) {
 		j.result.Action = crm.Archived
 	}
 	w.metrics.delivered(w.object, string(j.result.Action))
+	if j.onlyWithheld && j.result.Action == crm.Created {
+		w.completeLater(j)
+		return
+	}
 	for _, reason := range w.gate.arrived(w.object) {
 		w.log.Info("writing resumes", keyObject, string(w.object), keyReason, reason)
 	}
@@ -225,6 +232,15 @@ func (w *writer) arrived(j *job) {
 		return
 	}
 	w.accept(j)
+}
+
+// completeLater has a record written as a whole that was gone when one field of
+// it was sent, so that it came back with that alone.
+func (w *writer) completeLater(j *job) {
+	known := w.links[j.lane.Lane]
+	known.Lane, known.RemoteID, known.Hash = j.lane.Lane, j.result.RemoteID, nil
+	w.reborn[j.lane.Lane] = true
+	w.remember(known) // the next plan finds it to be another
 }
 
 func (w *writer) accept(j *job) {

@@ -148,7 +148,7 @@ CRMSYNC_MAP_ACTIVITY_title: type call has no field titel; did you mean "title"? 
 CRMSYNC_MAP_COMPANY_name: unexpected token EOF (1:10)
  | org.name +
  | .........^
-CRMSYNC_FILTER_CALL: gives a string, but a filter must be true or false
+CRMSYNC_FILTER_CALL: gives a text, but a filter must be true or false
  | call.title`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

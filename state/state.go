@@ -243,8 +243,11 @@ type Batch struct {
 	NotCreated  []Lane       // clear the in-doubt mark: the CRM answered that it made no such record
 	Waiting     []Waiting    // add; adding twice is once; the Record has a Link
 	Drained     []Waiting    // remove
-	Requeue     []Lane       // queue again the events that wrote these records
-	Binding     *Binding     // set on the first successful write
+	// Requeue are records to be written again: the events that wrote them become
+	// pending for these records alone. What became of their others stays, and the
+	// action of these until they are settled again.
+	Requeue []Lane
+	Binding *Binding // set on the first successful write
 }
 
 // Binding ties a state to one CRM account. An Account is a path from the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"crmsync/state"
 )
@@ -144,8 +145,8 @@ func (g *group) requeueEvent(r *state.RequeueResult, e *state.Event, name string
 	r.Queued++
 }
 
-// requeueWinner queues the event that wrote a record's present version, when
-// that is possible: a dead one waits for a person.
+// requeueWinner queues the event that wrote a record's present version, for that
+// record alone, when that is possible: a dead one waits for a person.
 func (g *group) requeueWinner(lane state.Lane) {
 	l, ok := g.link(lane)
 	if !ok {
@@ -157,6 +158,18 @@ func (g *group) requeueWinner(lane state.Lane) {
 	}
 	e, ok := g.event(ledger, seq)
 	if ok && e.Status != state.Dead && g.has(bodies, seqKey(seq)) {
-		g.reopen(&e, func() {})
+		records := e.Records
+		g.reopen(&e, func() { e.Records = reopened(records, lane) })
 	}
+}
+
+// reopened returns the records of an event with one of them to be settled again.
+func reopened(records []state.Record, lane state.Lane) []state.Record {
+	out := slices.Clone(records)
+	for i := range out {
+		if out[i].Lane() == lane {
+			out[i].Status = state.Pending
+		}
+	}
+	return out
 }

@@ -196,7 +196,14 @@ func (m *model) settle(b state.Batch, now time.Time) bool {
 	for _, l := range b.Requeue {
 		e := m.byID(m.links[l].Version.EventID)
 		if e != nil && e.Status != state.Pending && e.Status != state.Dead && e.Body != nil {
+			records := slices.Clone(e.Records)
+			for i := range records {
+				if records[i].Lane() == l {
+					records[i].Status = state.Pending
+				}
+			}
 			m.reopen(e)
+			e.Records = records
 		}
 	}
 	return true

@@ -119,6 +119,7 @@ var settleTests = []test{
 		f.settle(state.Batch{Settlements: []state.Settlement{{Seq: seq, Status: state.Applied}}})
 	}},
 	{"queues the writer of a record again", settleRequeues},
+	{"queues a record again without the others of its event", settleRequeuesOne},
 }
 
 func (f *fixture) refused(want error, b state.Batch) {
@@ -173,9 +174,29 @@ func settleRequeues(f *fixture) {
 	f.settle(state.Batch{Requeue: []state.Lane{contact("c1"), contact("c2"), contact("c3"), contact("c4"), contact("unknown")}})
 	e := f.event("evt-c1")
 	f.equal("attempts", e.Attempts, 1)
-	if e.Status != state.Pending || len(e.Records) != 0 || !e.SettledAt.IsZero() {
+	if e.Status != state.Pending || len(e.Records) != 1 || e.Records[0].Status != state.Pending || !e.SettledAt.IsZero() {
 		f.Errorf("got %+v", e)
 	}
 	f.claimed(state.ClaimOptions{}, "evt-c1")
 	f.counts(map[state.Status]int64{state.Pending: 2, state.Dead: 1, state.Applied: 1})
+}
+
+// settleRequeuesOne has an event with two records, of which one is to be written
+// again.
+func settleRequeuesOne(f *fixture) {
+	f.accept(f.call("c1", activity("a1"), contact("c1")), state.Added)
+	e := f.claim(state.ClaimOptions{}).Events[0]
+	records := []state.Record{
+		{Object: "contact", Key: "c1", Status: state.Applied, Action: "created"},
+		{Object: "activity", Key: "a1", Status: state.Applied, Action: "created"},
+	}
+	f.settle(state.Batch{
+		Settlements: []state.Settlement{{Seq: e.Seq, Status: state.Applied, Records: records}},
+		Links:       []state.Link{{Lane: contact("c1"), RemoteID: "1", Version: state.Version{EventID: e.ID}}},
+	})
+	f.settle(state.Batch{Requeue: []state.Lane{contact("c1")}})
+	records[0].Status = state.Pending
+	f.equal("records", f.event(e.ID).Records, records)
+	f.claimed(state.ClaimOptions{Paused: []string{"contact"}}) // nothing else is to be done for it
+	f.claimed(state.ClaimOptions{Paused: []string{"activity"}}, e.ID)
 }
