@@ -169,33 +169,116 @@ func (s *shadow) Objects(ctx context.Context, f state.ObjectFilter) ([]state.Lin
 	return links, err
 }
 
-// play plays one round.
+// replays bounds how often records are written again because of each other.
+const replays = 3
+
+// play plays one round, and those that it makes necessary: records that are
+// written again.
 func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, error) {
 	r.client.begin()
-	round := r.d.newRound(state.Claim{Events: anew(events)})
-	if err := round.run(ctx); err != nil {
+	first, batch, err := r.round(ctx, anew(events))
+	if err != nil {
 		return Preview{}, err
-	}
-	if held := r.d.CRMState(); held.State != StateOK {
-		return Preview{}, fmt.Errorf("%s: %s", held.Kind, held.Reason)
-	}
-	batch := round.settlement()
-	for _, link := range batch.Links {
-		r.links[link.Lane] = link
 	}
 	drained, err := r.drained(ctx, batch)
 	if err != nil {
 		return Preview{}, fmt.Errorf("read waiting links: %w", err)
 	}
-	again, err := r.again(ctx, round, batch)
-	if err != nil {
-		return Preview{}, fmt.Errorf("read records that wait for a value: %w", err)
+	played, lanes := first.outcomes(), batch.Requeue
+	for range replays {
+		again, err := r.reopened(ctx, played, lanes)
+		if err != nil {
+			return Preview{}, fmt.Errorf("read events whose records are written again: %w", err)
+		}
+		if len(again) == 0 {
+			break
+		}
+		round, batch, err := r.round(ctx, again)
+		if err != nil {
+			return Preview{}, err
+		}
+		more, err := r.drained(ctx, batch)
+		if err != nil {
+			return Preview{}, fmt.Errorf("read waiting links: %w", err)
+		}
+		drained, lanes = append(drained, more...), batch.Requeue
+		maps.Copy(played, round.outcomes())
 	}
-	told := r.events(round, batch)
-	return Preview{
-		Events: told, Others: orNone(slices.Concat(r.others(round), again, drained)),
-		Requests: r.client.requests,
-	}, nil
+	told := r.events(first, batch)
+	return Preview{Events: told, Others: orNone(append(r.others(), drained...)), Requests: r.client.requests}, nil
+}
+
+// round plays one round and remembers what it would settle.
+func (r *rehearsals) round(ctx context.Context, events []state.Event) (*round, state.Batch, error) {
+	round := r.d.newRound(state.Claim{Events: events})
+	if err := round.run(ctx); err != nil {
+		return nil, state.Batch{}, err
+	}
+	if held := r.d.CRMState(); held.State != StateOK {
+		return nil, state.Batch{}, fmt.Errorf("%s: %s", held.Kind, held.Reason)
+	}
+	batch := round.settlement()
+	for _, link := range batch.Links {
+		r.links[link.Lane] = link
+	}
+	return round, batch, nil
+}
+
+// outcomes are the events of a round as they would be stored after it, by id.
+func (r *round) outcomes() map[string]state.Event {
+	out := map[string]state.Event{}
+	for _, ev := range r.events {
+		stored := ev.Event
+		s := ev.settlement()
+		stored.Status, stored.Records = s.Status, s.Records
+		out[ev.ID] = stored
+	}
+	return out
+}
+
+// reopened returns the events that wrote records, pending for these alone, as a
+// store queues them: see state.Batch.
+func (r *rehearsals) reopened(ctx context.Context, played map[string]state.Event, lanes []state.Lane) ([]state.Event, error) {
+	if len(lanes) == 0 {
+		return nil, nil
+	}
+	links, err := r.d.store.Links(ctx, lanes...)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]*state.Event{}
+	var order []string
+	for _, lane := range lanes {
+		id := links[lane].Version.EventID
+		if found[id] == nil {
+			ev, known := played[id]
+			if !known {
+				if ev, err = r.d.store.Event(ctx, id); errors.Is(err, state.ErrNotFound) {
+					continue
+				} else if err != nil {
+					return nil, err
+				}
+			}
+			if ev.Status == state.Pending || ev.Status == state.Dead || ev.Body == nil {
+				continue
+			}
+			ev.Status, ev.Attempts, ev.Force = state.Pending, 0, false
+			ev.Records = slices.Clone(ev.Records)
+			ev.Seq = uint64(len(played) + len(found) + 1)
+			found[id], order = &ev, append(order, id)
+		}
+		for i, rec := range found[id].Records {
+			if rec.Lane() == lane {
+				found[id].Records[i].Status = state.Pending
+			}
+		}
+		r.client.of(lane).again = true
+	}
+	out := make([]state.Event, len(order))
+	for i, id := range order {
+		out[i] = *found[id]
+	}
+	return out, nil
 }
 
 // anew returns events as if nothing had become of them yet.
@@ -227,10 +310,22 @@ func (r *rehearsals) events(round *round, batch state.Batch) []EventPreview {
 		for _, rec := range ev.ordered() {
 			p := r.record(round, rec, cut)
 			nameOwners(&p, ev.mapped.Lookups)
+			if p.relinked() {
+				p.Action = string(crm.Updated)
+				if s.Status != state.Dead {
+					out[i].Status = state.Applied
+				}
+			}
 			out[i].Records = append(out[i].Records, p)
 		}
 	}
 	return out
+}
+
+// relinked reports whether links are all that would change.
+func (p *RecordPreview) relinked() bool {
+	made := func(l LinkPreview) bool { return l.Action != LinkWait }
+	return p.Action == string(crm.Unchanged) && slices.ContainsFunc(p.Links, made)
 }
 
 func orNone[T any](list []T) []T {
@@ -283,9 +378,9 @@ func nameOwners(p *RecordPreview, lookups []mapping.Lookup) {
 	}
 }
 
-// others are the records that would change though no event of the round is
-// applied to them. The events have to be told first.
-func (r *rehearsals) others(round *round) []RecordPreview {
+// others are the records that would change though no event that was asked about
+// is applied to them. Those have to be told first.
+func (r *rehearsals) others() []RecordPreview {
 	out := []RecordPreview{}
 	for _, lane := range r.client.order {
 		done := r.client.records[lane]
@@ -293,8 +388,11 @@ func (r *rehearsals) others(round *round) []RecordPreview {
 			continue
 		}
 		p := RecordPreview{
-			Object: lane.Object, Key: lane.Key, RemoteID: shownID(round.links[lane].RemoteID), Action: string(done.action),
+			Object: lane.Object, Key: lane.Key, RemoteID: shownID(done.id), Action: string(done.action),
 			Changes: []FieldChange{}, Links: []LinkPreview{},
+		}
+		if done.again {
+			p.Note = "the value that it waits for is given up"
 		}
 		for _, c := range done.changes {
 			p.Changes = append(p.Changes, FieldChange{Change: c})
@@ -302,57 +400,6 @@ func (r *rehearsals) others(round *round) []RecordPreview {
 		out = append(out, p)
 	}
 	return out
-}
-
-// again are the records that would be written once more, because a value they
-// have to do without is given up, and the deleted ones that give it up to them.
-func (r *rehearsals) again(ctx context.Context, round *round, batch state.Batch) ([]RecordPreview, error) {
-	var out []RecordPreview
-	given := map[state.Lane]bool{}
-	for _, w := range batch.Drained {
-		if w.Kind != state.WaitValue {
-			continue
-		}
-		links, err := r.d.store.Links(ctx, w.Record)
-		if err != nil {
-			return nil, err
-		}
-		if links[w.Record].Gone {
-			continue // it is archived instead
-		}
-		holder, field := round.links[w.Target], links[w.Record].Withheld
-		free := holder.Gone || r.client.givesUp(w.Target, field)
-		if !holder.Deleted && !free {
-			continue // it is tried again, and withheld again
-		}
-		value, err := r.client.disputed(ctx, w, holder.RemoteID, field)
-		if err != nil {
-			return nil, err
-		}
-		if !free && !given[w.Target] {
-			out = append(out, movesValue(w.Target, holder.RemoteID, crm.Change{Field: field, Old: value}))
-		}
-		moved := movesValue(w.Record, "", crm.Change{Field: field, Old: r.client.now(w.Record, field), New: value})
-		moved.Note = "the value that it waits for is given up"
-		if given[w.Target] || value == "" {
-			moved.Changes = []FieldChange{}
-		}
-		given[w.Target] = true
-		out = append(out, moved)
-	}
-	return out, nil
-}
-
-// movesValue tells of one change to a record that is written for another's sake.
-func movesValue(lane state.Lane, remoteID string, c crm.Change) RecordPreview {
-	p := RecordPreview{
-		Object: lane.Object, Key: lane.Key, RemoteID: shownID(remoteID), Action: string(crm.Updated),
-		Changes: []FieldChange{}, Links: []LinkPreview{},
-	}
-	if c.Old != c.New {
-		p.Changes = append(p.Changes, FieldChange{Change: c})
-	}
-	return p
 }
 
 // drained are the records whose waiting links would be made or removed, since
@@ -388,6 +435,7 @@ func (r *rehearsals) drained(ctx context.Context, batch state.Batch) ([]RecordPr
 		} else if !slices.Contains(link.Targets, state.Target{Lane: w.Target}) || link.Gone {
 			continue // made in this round, or not wanted any more
 		}
+		r.links[w.Record] = joined(link, w.Target)
 		requests[[3]string{w.Record.Object, w.Target.Object, action}]++
 		out = append(out, RecordPreview{
 			Object: w.Record.Object, Key: w.Record.Key, RemoteID: shownID(link.RemoteID), Action: string(crm.Updated),
@@ -399,6 +447,22 @@ func (r *rehearsals) drained(ctx context.Context, batch state.Batch) ([]RecordPr
 		r.client.requests += (n + most - 1) / most
 	}
 	return out, nil
+}
+
+// joined returns a link whose waiting target has been linked to, or removed.
+func joined(link state.Link, target state.Lane) state.Link {
+	targets := []state.Target{}
+	for _, t := range link.Targets {
+		if t.Lane == target {
+			if t.Drop {
+				continue
+			}
+			t.Made = true
+		}
+		targets = append(targets, t)
+	}
+	link.Targets = targets
+	return link
 }
 
 // shownID hides the ids of records that do not exist.

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"crmsync/crm"
 	"crmsync/state"
@@ -32,8 +31,9 @@ type rehearsed struct {
 	values  map[string]value // by field: of the record as it would be now
 	id      string           // pretended or not
 	holds   unique
-	wants   string // the value that another record has, as the CRM would keep it
-	told    bool   // with an event
+	told    bool // with an event
+	adopted bool // in this rehearsal: the record does not carry our key yet
+	again   bool // it is written again for the sake of a value
 }
 
 // unique is a value that no two records share.
@@ -113,9 +113,6 @@ func (p *rehearsal) Upsert(ctx context.Context, object crm.Object, records []crm
 			results[i] = second[k]
 		}
 	}
-	if slices.ContainsFunc(results, func(res crm.Result) bool { return res.Action == crm.Adopted }) { // refused once more, and then adopted
-		p.requests++
-	}
 	return results, nil
 }
 
@@ -127,7 +124,12 @@ func (p *rehearsal) upsert(ctx context.Context, object crm.Object, records []crm
 	}
 	results := make([]crm.Result, len(records))
 	for i, rec := range records {
-		p.want(rec, previews[i])
+		if p.vacated(previews[i].Err) { // by a record before it
+			previews[i].Err = nil
+		}
+		if p.isAdopted(rec) && previews[i].Action == crm.Adopted {
+			previews[i].Action = crm.Updated // the CRM does not know it yet
+		}
 		holder, taken := p.holders[uniqueOf(rec, previews[i].Proof)]
 		switch {
 		case previews[i].Err == nil && taken && holder.Key != rec.Key:
@@ -148,31 +150,6 @@ func uniqueOf(rec crm.Record, field string) unique {
 	return unique{string(rec.Object), field, strings.ToLower(strings.TrimSpace(text))}
 }
 
-// want notes the value of which no two records have the same.
-func (p *rehearsal) want(rec crm.Record, preview crm.Preview) {
-	for _, c := range preview.Changes {
-		if c.Field == preview.Proof && c.New != "" {
-			p.of(state.Lane{Object: string(rec.Object), Key: rec.Key}).wants = c.New
-		}
-	}
-}
-
-// disputed returns the value that a record waits for: the one it asked for in
-// this rehearsal, or else the one that its holder has.
-func (p *rehearsal) disputed(ctx context.Context, w state.Waiting, holderID, field string) (string, error) {
-	if r := p.records[w.Record]; r != nil && r.wants != "" {
-		return r.wants, nil
-	}
-	object := crm.Object(w.Target.Object)
-	previews, err := p.preview(ctx, object, []crm.Record{{
-		Object: object, Key: w.Target.Key, RemoteID: holderID, OccurredAt: time.Now(), Fields: crm.Fields{field: ""},
-	}})
-	if err != nil || len(previews[0].Changes) == 0 {
-		return "", err
-	}
-	return previews[0].Changes[0].Old, nil
-}
-
 // heldBy is what a client answers when another record of ours has a value.
 func (p *rehearsal) heldBy(holder state.Lane, field string) *crm.Error {
 	object := crm.Object(holder.Object)
@@ -187,7 +164,7 @@ func (p *rehearsal) hold(r *rehearsed, rec crm.Record, field string) {
 	if _, sent := rec.Fields[field]; !sent || field == "" {
 		return
 	}
-	lane := state.Lane{Object: string(rec.Object), Key: rec.Key}
+	lane := laneOfRecord(rec)
 	if p.holders[r.holds] == lane {
 		delete(p.holders, r.holds)
 	}
@@ -213,6 +190,9 @@ func (p *rehearsal) preview(ctx context.Context, object crm.Object, records []cr
 		if p.madeUp(asked[i]) {
 			asked[i].RemoteID = ""
 		}
+		if p.isAdopted(asked[i]) {
+			asked[i].Adopted, asked[i].RemoteID = true, p.of(laneOfRecord(asked[i])).id
+		}
 	}
 	previews, err := p.previewer.Preview(ctx, object, asked)
 	if err != nil {
@@ -231,6 +211,16 @@ func (p *rehearsal) madeUp(rec crm.Record) bool {
 	return rec.RemoteID == pretended+rec.Key
 }
 
+// isAdopted reports whether a record was adopted in this rehearsal.
+func (p *rehearsal) isAdopted(rec crm.Record) bool {
+	r := p.records[laneOfRecord(rec)]
+	return r != nil && r.adopted
+}
+
+func laneOfRecord(rec crm.Record) state.Lane {
+	return state.Lane{Object: string(rec.Object), Key: rec.Key}
+}
+
 // vacated reports whether a conflict is about a value that its holder would
 // not have any more.
 func (p *rehearsal) vacated(err error) bool {
@@ -241,19 +231,14 @@ func (p *rehearsal) vacated(err error) bool {
 	return p.givesUp(state.Lane{Object: string(e.Holder.Object), Key: e.Holder.Key}, e.Field)
 }
 
-// now returns a value as it would be, as far as it is known.
-func (p *rehearsal) now(lane state.Lane, field string) string {
-	if r := p.records[lane]; r != nil {
-		return r.values[field].now
-	}
-	return ""
-}
-
 // givesUp reports whether a record would not have a value any more that it has.
 func (p *rehearsal) givesUp(holder state.Lane, field string) bool {
 	r := p.records[holder]
 	if r == nil {
 		return false
+	}
+	if r.action == crm.Archived {
+		return true
 	}
 	v, known := r.values[field]
 	return known && v.real != "" && v.now != v.real
@@ -265,7 +250,7 @@ func (p *rehearsal) note(rec crm.Record, preview crm.Preview) crm.Result {
 	if preview.Err != nil {
 		return crm.Result{RemoteID: preview.RemoteID, Err: preview.Err}
 	}
-	r := p.of(state.Lane{Object: string(rec.Object), Key: rec.Key})
+	r := p.of(laneOfRecord(rec))
 	first := len(r.values) == 0
 	changes := r.apply(rec, preview.Changes)
 	action, id := preview.Action, preview.RemoteID
@@ -279,6 +264,7 @@ func (p *rehearsal) note(rec crm.Record, preview crm.Preview) crm.Result {
 		action = crm.Unchanged
 	}
 	r.action, r.changes, r.id = action, r.all(), id
+	r.adopted = r.adopted || action == crm.Adopted
 	p.hold(r, rec, preview.Proof)
 	r.link(rec.Links, LinkMake)
 	r.link(rec.Unlinks, LinkRemove)

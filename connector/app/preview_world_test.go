@@ -97,7 +97,16 @@ func (w *foretold) peopleWork() {
 	}
 	taken := map[string]bool{}
 	for _, record := range w.server.Records("contacts") {
-		taken[strings.ToLower(record.Properties["email"])] = true
+		for address := range strings.SplitSeq(record.Properties["email"]+";"+record.Properties["hs_additional_emails"], ";") {
+			taken[strings.ToLower(address)] = true
+		}
+	}
+	contacts := w.server.Records("contacts")
+	if email := fmt.Sprintf("p%d@sales.example", r.IntN(12)); len(contacts) > 0 && !taken[email] && r.IntN(3) == 0 {
+		if c := contacts[r.IntN(len(contacts))]; !c.Archived {
+			w.server.EditRecord("contacts", c.ID, map[string]string{"hs_additional_emails": email})
+			taken[email] = true
+		}
 	}
 	if email := fmt.Sprintf("p%d@sales.example", r.IntN(12)); !taken[email] {
 		w.server.AddRecord("contacts", map[string]string{"email": email, "lastname": "Known", "jobtitle": anyOf(r, "Boss", "")})
