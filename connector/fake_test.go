@@ -29,6 +29,7 @@ type fakeCRM struct {
 	owners   []crm.Owner
 	schema   map[crm.Object][]string // an object that is not named has every field
 	numbers  []string                // fields that take numbers
+	choices  []string                // fields that take what is in a list, which is not known
 
 	// before is asked ahead of every request; an error refuses it whole. The
 	// request takes effect all the same when the error is errTookEffect.
@@ -294,9 +295,12 @@ func (f *fakeCRM) Describe(_ context.Context, object crm.Object) (crm.Schema, er
 		names = []string{"id", "email", "name", "role", "deleted", "title", "at", "owner"}
 	}
 	for _, name := range names {
-		s.Fields[name] = crm.Field{Name: name, Kind: crm.FieldText, Unique: name == "id"}
-		if slices.Contains(f.numbers, name) {
-			s.Fields[name] = crm.Field{Name: name, Kind: crm.FieldNumber}
+		s.Fields[name] = crm.Field{Name: name, Type: "text", Kind: crm.FieldText, Unique: name == "id"}
+		switch {
+		case slices.Contains(f.numbers, name):
+			s.Fields[name] = crm.Field{Name: name, Type: "number", Kind: crm.FieldNumber}
+		case slices.Contains(f.choices, name):
+			s.Fields[name] = crm.Field{Name: name, Type: "list", Kind: crm.FieldEnum}
 		}
 	}
 	return s, nil

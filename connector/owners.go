@@ -11,8 +11,13 @@ import (
 	"crmsync/mapping"
 )
 
-// ownerRefresh is how often, at most, an unknown owner makes the table load again.
-const ownerRefresh = 5 * time.Minute
+const (
+	// ownerRefresh is how often, at most, an unknown owner or one who is refused
+	// makes the table load again.
+	ownerRefresh = 5 * time.Minute
+	// ownerAge is how old the table may get: nobody tells when somebody leaves.
+	ownerAge = time.Hour
+)
 
 // ownerTable is the CRM's owners by e-mail, loaded before mapping so that the
 // mapper stays pure. A table that cannot be loaded pauses the objects that use
@@ -21,6 +26,7 @@ type ownerTable struct {
 	known  mapping.Owners                 // nil until it has been loaded once
 	shown  atomic.Pointer[mapping.Owners] // known, for other goroutines
 	loaded time.Time                      // last attempt
+	doubt  bool                           // an owner of the table was refused
 	err    error                          // of the last attempt
 }
 
@@ -28,13 +34,23 @@ type ownerTable struct {
 // the first that needs them. Without a table it pauses the objects that need
 // one and returns nil.
 func (t *ownerTable) table(ctx context.Context, r *round) mapping.Owners {
-	if t.known != nil || !r.needsOwners() {
+	if t.known != nil && !t.outdated() || !r.needsOwners() {
 		return t.known
 	}
-	if err := t.load(ctx, r.Dispatcher); err != nil {
+	if err := t.load(ctx, r.Dispatcher); err != nil && t.known == nil {
 		r.holdForOwners(err)
 	}
 	return t.known
+}
+
+// outdated reports whether the table has to be loaded again. Until that works the
+// old one is good enough.
+func (t *ownerTable) outdated() bool {
+	most := ownerAge
+	if t.doubt {
+		most = ownerRefresh
+	}
+	return time.Since(t.loaded) >= most
 }
 
 // refresh loads the table again because an owner was not found, unless that
@@ -70,7 +86,7 @@ func (t *ownerTable) load(ctx context.Context, d *Dispatcher) error {
 	} else if d.defaultOwner != "" {
 		known[""] = d.defaultOwner
 	}
-	t.known = known
+	t.known, t.doubt = known, false
 	t.shown.Store(&known)
 	return nil
 }

@@ -124,3 +124,74 @@ func TestOwners_FiltersWaitForTheNextTable(t *testing.T) {
 		}
 	})
 }
+
+// Nobody tells when somebody leaves: the table is read again now and then, and
+// soon after the CRM refused an owner.
+func TestOwners_WhoLeaveAreNoticed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		refuses bool
+		within  time.Duration
+	}{
+		"a CRM that takes them": {false, ownerAge},
+		"a CRM that does not":   {true, ownerRefresh},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(o *DispatcherOptions) { o.DefaultOwner = "own-3" })
+				w.crm.owners = []crm.Owner{{ID: "own-1", Email: "u1@sales.example", Active: true}, {ID: "own-3", Active: true}}
+				stop := w.start()
+				defer stop()
+				w.accept(callEvent("e1", "c1", "u1", 1, "Call"))
+				time.Sleep(time.Second)
+				w.wantField(crm.Activity, "c1", "owner", "own-1")
+				w.crm.mu.Lock()
+				w.crm.owners[0].Active = false
+				w.crm.mu.Unlock()
+				refused := 0
+				w.crm.mu.Lock()
+				w.crm.judge = func(r crm.Record) *crm.Error {
+					if tt.refuses && r.Fields["owner"] == "own-1" {
+						refused++
+						return &crm.Error{Kind: crm.Invalid, Field: "owner"}
+					}
+					return nil
+				}
+				w.crm.mu.Unlock()
+				for i := range 3 {
+					time.Sleep(tt.within + time.Second)
+					key := fmt.Sprintf("d%d", i)
+					w.accept(callEvent(key, key, "u1", 2, "Call"))
+					time.Sleep(time.Second)
+				}
+				w.wantField(crm.Activity, "d2", "owner", "own-3")
+				if refused > 1 {
+					t.Errorf("the owner who left was refused %d times", refused)
+				}
+			})
+		})
+	}
+}
+
+// Who was not known is found once the table has been read again.
+func TestOwners_NewcomersAreFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.crm.owners = []crm.Owner{{ID: "own-9", Email: "other@sales.example", Active: true}}
+		stop := w.start()
+		defer stop()
+		w.accept(callEvent("e1", "c1", "u1", 1, "Call"))
+		time.Sleep(ownerRefresh + time.Second)
+		w.crm.mu.Lock()
+		w.crm.owners = append(w.crm.owners, crm.Owner{ID: "own-1", Email: "u1@sales.example", Active: true})
+		w.crm.mu.Unlock()
+		w.accept(callEvent("e2", "c2", "u1", 2, "Call"))
+		time.Sleep(time.Second)
+		if got := w.crm.get(crm.Activity, "c1").fields["owner"]; got != nil {
+			t.Errorf("before: owner %v", got)
+		}
+		w.wantField(crm.Activity, "c2", "owner", "own-1")
+		if n := w.crm.count("owners"); n != 2 {
+			t.Errorf("the owners were read %d times", n)
+		}
+	})
+}

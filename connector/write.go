@@ -268,6 +268,7 @@ func (w *writer) failed(j *job, e *crm.Error) {
 		// worth more than its owner.
 		j.attempts++
 		w.replaceOwner(j, e.Field)
+		w.owners.doubt = true
 		j.note = NoteOwnerRefused
 		w.log.Warn("the CRM refuses an owner; the record is written without that one", keyEventID, j.ev.ID, keyObject, string(w.object), keyField, e.Field)
 		w.again = append(w.again, j)
