@@ -95,6 +95,7 @@ type Dispatcher struct {
 	streaks    map[crm.Object]streak
 	drainAfter time.Time
 	watches    map[crm.Object]watch
+	losses     map[loss]bool       // fields that are gone, and whether their records know
 	troubles   map[uint64]*trouble // by Seq, of pending events
 
 	running sync.Mutex    // held by Run
@@ -122,6 +123,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		gate:         newGate(),
 		streaks:      map[crm.Object]streak{},
 		watches:      map[crm.Object]watch{},
+		losses:       map[loss]bool{},
 		idVariable:   o.IDVariable,
 		troubles:     map[uint64]*trouble{},
 		busy:         make(chan struct{}, 1),

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +17,7 @@ const (
 	// schemaDoubt is how long a look that did not explain a refusal answers for
 	// others like it: bad records that keep coming must not use up what the CRM
 	// grants.
-	schemaDoubt = 10 * time.Second
+	schemaDoubt = 2 * time.Second
 )
 
 // watch is what is known of the schema of one object.
@@ -24,6 +25,36 @@ type watch struct {
 	looked  time.Time // at the schema, or in vain
 	fitted  time.Time // last look at which the mapping fitted
 	cleared map[suspicion]time.Time
+	types   map[string]string // of mapped fields, under which records were last taken
+	retyped map[string]string // what they are now, of those that are another since
+}
+
+// compare notes the types of mapped fields.
+func (w *watch) compare(schema crm.Schema, mapped []string) {
+	types, retyped := map[string]string{}, map[string]string{}
+	for _, name := range mapped {
+		field, ok := schema.Fields[name]
+		if was, known := w.types[name]; known {
+			types[name] = was
+		} else if ok {
+			types[name] = field.Type
+		}
+		if ok && types[name] != field.Type {
+			retyped[name] = field.Type
+		}
+	}
+	w.types, w.retyped = types, retyped
+}
+
+// taken notes that the CRM took values for fields: if their type changed, that
+// does no harm.
+func (w *watch) taken(fields crm.Fields) {
+	for name, now := range w.retyped {
+		if v, sent := fields[name]; sent && v != "" {
+			w.types[name] = now
+			delete(w.retyped, name)
+		}
+	}
 }
 
 // suspicion is a refusal that makes one doubt the schema. Refusals alike have
@@ -86,16 +117,29 @@ func (d *Dispatcher) describe(ctx context.Context, object crm.Object) (_ *crm.Sc
 		d.trip("", err)
 		return nil, true
 	}
-	w := d.watches[object]
-	w.looked = time.Now()
-	if err == nil && d.unfit(schema) == nil {
-		w.fitted = w.looked
-	}
-	d.watches[object] = w
 	if err != nil {
+		w := d.watches[object]
+		w.looked = time.Now()
+		d.watches[object] = w
 		return nil, crm.AsError(err).Kind == crm.Unavailable
 	}
+	_ = d.saw(schema) // the caller asks again what is wrong
 	return &schema, false
+}
+
+// saw notes a look at a schema. Its error says why no record can be written as it
+// is mapped.
+func (d *Dispatcher) saw(schema crm.Schema) error {
+	w := d.watches[schema.Object]
+	w.looked = time.Now()
+	unfit := d.unfit(schema)
+	if unfit == nil {
+		w.fitted = w.looked
+	}
+	w.compare(schema, d.mapper.Fields(schema.Object))
+	d.watches[schema.Object] = w
+	d.lose(schema)
+	return unfit
 }
 
 // acquit looks whether it is the schema, which may have changed, that explains
@@ -105,12 +149,8 @@ func (d *Dispatcher) describe(ctx context.Context, object crm.Object) (_ *crm.Sc
 func (w *writer) acquit(ctx context.Context, jobs []*job) (acquitted bool) {
 	doubts := map[suspicion]bool{}
 	for _, j := range jobs {
-		if w.reasons[j].Kind != crm.Invalid {
-			continue
-		}
-		doubt := suspicion{w.reasons[j].Code, w.reasons[j].Field}
-		if at, cleared := w.watches[w.object].cleared[doubt]; !cleared || time.Since(at) >= schemaDoubt {
-			doubts[doubt] = true
+		if w.reasons[j].Kind == crm.Invalid {
+			w.doubt(doubts, suspicion{w.reasons[j].Code, w.reasons[j].Field})
 		}
 	}
 	if len(doubts) == 0 {
@@ -130,20 +170,46 @@ func (w *writer) acquit(ctx context.Context, jobs []*job) (acquitted bool) {
 	return false
 }
 
+// doubt adds a suspicion, unless it has just been cleared.
+func (w *writer) doubt(doubts map[suspicion]bool, s suspicion) {
+	if at, cleared := w.watches[w.object].cleared[s]; !cleared || time.Since(at) >= schemaDoubt {
+		doubts[s] = true
+	}
+}
+
 // blame says which part of the mapping explains refusals, nil when none does.
 func (d *Dispatcher) blame(schema crm.Schema, doubts map[suspicion]bool) error {
 	if err := d.unfit(schema); err != nil {
 		return err
 	}
-	var fields []string
+	var fields []string // nil for any
 	for doubt := range doubts {
 		if doubt.field == "" {
-			return misconfigured(d.checks().refusals(&schema, nil))
+			fields = nil
+			break
 		}
 		fields = append(fields, doubt.field)
 	}
-	slices.Sort(fields)
+	if err := misconfigured(d.retyped(schema, fields)); err != nil {
+		return err
+	}
 	return misconfigured(d.checks().refusals(&schema, fields))
+}
+
+// retyped returns which of some fields, or with nil of any, have become of another
+// type since a record was taken with them.
+func (d *Dispatcher) retyped(schema crm.Schema, fields []string) []Finding {
+	var found []Finding
+	known := d.watches[schema.Object]
+	for _, name := range slices.Sorted(maps.Keys(known.retyped)) {
+		if fields == nil || slices.Contains(fields, name) {
+			found = append(found, Finding{
+				Variable: d.mapper.Variable(schema.Object, name),
+				Message:  fmt.Sprintf("field %s of %s has become of type %s, and was %s", name, schema.Name, known.retyped[name], known.types[name]),
+			})
+		}
+	}
+	return found
 }
 
 // clear notes that the schema does not explain these refusals.

@@ -255,3 +255,84 @@ func TestDrift_OneBadRecordPausesNothing(t *testing.T) {
 		}
 	})
 }
+
+// A field that takes other values than when it was last written is to blame for
+// what is refused, until a value is taken: then it is the values that are wrong.
+func TestDrift_TypeThatChangedIsToBlame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		stop := w.start()
+		defer stop()
+		w.accept(userEvent("e1", "created", "u1", 1, "A", ""))
+		time.Sleep(time.Minute)
+		w.crm.mu.Lock()
+		w.crm.choices = []string{"role"}
+		listed := false
+		w.crm.judge = func(r crm.Record) *crm.Error {
+			if r.Fields["role"] == "rep" && (!listed || r.Key == "bad") {
+				return &crm.Error{Kind: crm.Invalid, Code: "INVALID_OPTION"}
+			}
+			return nil
+		}
+		w.crm.mu.Unlock()
+		w.accept(users("v", 20)...)
+		w.accept(orgEvent("o1", "updated", "o1", 1, "Org"))
+		time.Sleep(time.Hour)
+		w.wantPaused("contact", "CRMSYNC_MAP_role: field role of contact has become of type list, and was text")
+		if got := w.stats().Counts; got[state.Dead] != 0 || got[state.Applied] != 2 {
+			t.Errorf("while it is paused: %v", got)
+		}
+		w.crm.mu.Lock()
+		listed = true // the value is in the list now
+		w.crm.mu.Unlock()
+		time.Sleep(2 * pauseMax)
+		w.accept(userEvent("bad", "created", "bad", 1, "A", ""))
+		time.Sleep(time.Minute)
+		if got := w.stats().Counts; got[state.Dead] != 1 || got[state.Applied] != 22 || w.status("bad") != "dead/refused" {
+			t.Errorf("afterwards: %v, %+v", got, w.d.CRMState())
+		}
+	})
+}
+
+// A field that is gone reads as empty. That is no edit of a person's that would
+// win, neither while it is gone nor when it has come back without its values.
+func TestDrift_FieldThatIsGoneWasNotCleared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		options := func(o *DispatcherOptions) {
+			o.Mapper = newMapper(t, func(c *mapping.Config) {
+				c.Fields[crm.Contact]["role"] = mapping.Expression{Source: "user.role", Variable: "CRMSYNC_MAP_role", Policy: mapping.IfUnchanged}
+			})
+		}
+		w := newWorld(t, options)
+		empty := func() {
+			w.crm.mu.Lock()
+			defer w.crm.mu.Unlock()
+			for _, rec := range w.crm.records {
+				delete(rec.fields, "role")
+			}
+		}
+		stop := w.start()
+		w.accept(users("u", 3)...)
+		time.Sleep(time.Minute)
+		w.crm.dropField(true)
+		empty()
+		w.accept(userEvent("x1", "updated", "u0", 2, "B", ""))
+		time.Sleep(time.Minute)
+		w.wantPaused("contact", "CRMSYNC_MAP_role")
+		stop()
+		w.crm.dropField(false)
+		w.restart(options) // what the records were told outlives the process
+		stop = w.start()
+		defer stop()
+		w.accept(userEvent("x2", "updated", "u1", 2, "B", ""))
+		time.Sleep(time.Minute)
+		w.wantField(crm.Contact, "u0", "role", "rep")
+		w.wantField(crm.Contact, "u1", "role", "rep")
+		empty() // by people, this time
+		w.accept(userEvent("x3", "updated", "u1", 3, "C", ""))
+		time.Sleep(time.Minute)
+		if got := w.crm.get(crm.Contact, "u1").fields["role"]; got != nil {
+			t.Errorf("a person's edit was overwritten: %v", got)
+		}
+	})
+}

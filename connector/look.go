@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"errors"
-	"time"
 
 	"crmsync/crm"
 	"crmsync/state"
@@ -34,6 +33,9 @@ func (d *Dispatcher) look(ctx context.Context) (held bool, err error) {
 		d.gate.probe(object)
 	}
 	if err := d.drift(ctx); err != nil {
+		return false, err
+	}
+	if err := d.noteLosses(ctx); err != nil {
 		return false, err
 	}
 	return d.gate.wait() > 0, nil
@@ -69,14 +71,7 @@ func (d *Dispatcher) checkObject(ctx context.Context, object crm.Object) error {
 	if err != nil {
 		return err
 	}
-	known := d.watches[object]
-	known.looked = time.Now()
-	err = d.unfit(schema)
-	if err == nil {
-		known.fitted = known.looked
-	}
-	d.watches[object] = known
-	return err
+	return d.saw(schema)
 }
 
 // unfit says why no record of the object can be written as it is mapped, nil

@@ -47,10 +47,41 @@ func (w *writer) respect(ctx context.Context, jobs []*job) error {
 	for i, j := range concerned {
 		j.respect(policies, current[i])
 	}
+	if err := w.mistrust(ctx, concerned); err != nil {
+		return err
+	}
 	if err := w.noteValues(ctx, concerned); err != nil {
 		w.abort(err)
 		return err
 	}
+	return nil
+}
+
+// mistrust looks at the schema when a field that we had filled is empty: a person
+// may have cleared it, but a field that is gone reads the same.
+func (w *writer) mistrust(ctx context.Context, jobs []*job) error {
+	doubts := map[suspicion]bool{}
+	for _, j := range jobs {
+		for _, c := range j.kept {
+			filled := func(v state.Wrote) bool { return v.Field == c.Field && v.Hash != nil }
+			if c.Old == "" && slices.ContainsFunc(j.wrote, filled) {
+				w.doubt(doubts, suspicion{"emptied", c.Field})
+			}
+		}
+	}
+	if len(doubts) == 0 {
+		return nil
+	}
+	schema, untold := w.describe(ctx, w.object)
+	if untold {
+		return &crm.Error{Kind: crm.Unavailable, Message: "a field is empty that was filled, and the schema cannot be looked at"}
+	}
+	if schema != nil {
+		if err := w.unfit(*schema); err != nil {
+			return err
+		}
+	}
+	w.clear(doubts)
 	return nil
 }
 

@@ -227,6 +227,9 @@ func (w *writer) arrived(j *job) {
 	w.vindicated(way{object: w.object})
 	w.convict()
 	delete(w.streaks, w.object)
+	if known := w.watches[w.object]; j.task == taskWrite {
+		known.taken(j.rec.Fields)
+	}
 	if j.task == taskArchive {
 		w.finish(j)
 		return
