@@ -144,7 +144,65 @@ func TestResync_WritesOnlyWhatComesOutDifferent(t *testing.T) {
 
 // isReading reports whether a request of fakeCRM changes nothing.
 func isReading(op string) bool {
-	return op == "owners" || op == "ping" || strings.HasPrefix(op, "describe ")
+	return op == "owners" || op == "ping" || strings.HasPrefix(op, "describe ") || strings.HasPrefix(op, "compare ")
+}
+
+// A policy that is set or removed, and a field that is left out, change no value:
+// a resync reads the records and sends nothing. What somebody edited in a field
+// that comes out as the CRM has it is not touched either.
+func TestResync_SendsNothingThatTheCRMHolds(t *testing.T) {
+	for name, change := range map[string]func(*mapping.Config){
+		"a policy":            policies("contact.role", mapping.IfUnchanged),
+		"another policy":      policies("contact.role", mapping.OnCreate),
+		"a field left out":    func(c *mapping.Config) { delete(c.Fields[crm.Contact], "role") },
+		"a field that is new": func(c *mapping.Config) { c.Fields[crm.Contact]["title"] = mapping.Expression{Source: `user.role`} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"), userEvent("e2", "created", "u2", 1, "Kim", "k@sales.example"))
+			w.restart(func(o *DispatcherOptions) { o.Mapper = newMapper(t, change) })
+			w.behind("after the change", map[string]int64{"contact": 2})
+			w.resync()
+			w.behind("after the resync", nil)
+			want := []string{}
+			if name == "a field that is new" {
+				want = []string{"upsert contact"}
+			}
+			ops := w.crm.requests
+			sent := slices.DeleteFunc(slices.Clone(ops[slices.Index(ops, "compare contact"):]), isReading)
+			if !slices.Equal(sent, want) {
+				t.Errorf("sent %v", sent)
+			}
+			w.wantField(crm.Contact, "u1", "role", "rep")
+		})
+	}
+}
+
+// What today's mapping leaves alone is not behind it.
+func TestResync_RecordsThatAreLeftAloneAreNotBehind(t *testing.T) {
+	for name, change := range map[string]func(*DispatcherOptions){
+		"a filter": func(o *DispatcherOptions) {
+			o.Mapper = newMapper(t, func(c *mapping.Config) {
+				c.Fields[crm.Contact]["name"] = mapping.Expression{Source: "user.role"}
+				c.Filters = map[mapping.Kind]mapping.Expression{mapping.KindUser: {Source: `user.role == "x"`}}
+			})
+		},
+		"deletions that are ignored": func(o *DispatcherOptions) { o.UserDeleted = DeleteIgnore },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+			if name != "a filter" {
+				w.deliver(userEvent("e2", "deleted", "u1", 2, "Jonas", "j@sales.example"))
+			}
+			before := w.crm.dump()
+			w.restart(change)
+			w.behind("after the change", map[string]int64{"contact": 1})
+			w.resync()
+			w.behind("after the resync", nil)
+			w.want(before...)
+		})
+	}
 }
 
 func TestResync_RecordsThatWereNotDecidedStayBehind(t *testing.T) {

@@ -197,7 +197,7 @@ func (r *round) sideGone(e *edge, err *crm.Error) {
 	if known.RemoteID == "" {
 		return
 	}
-	known.Lane, known.RemoteID, known.Hash = gone, "", nil
+	known.Lane, known.RemoteID, known.Hash, known.Wrote = gone, "", nil, nil
 	r.remember(known)
 	r.reborn[gone] = true
 	r.batch.Requeue = append(r.batch.Requeue, gone)

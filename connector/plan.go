@@ -42,6 +42,7 @@ type job struct {
 	linkWait bool       // links have to be tried again
 
 	onlyWithheld bool // all but the field that was withheld is as it was written
+	rerun        bool // of the event that wrote the record: what the CRM holds already is not sent
 
 	respected bool          // the fields that a person wins are out of rec
 	adoptee   string        // remote id of the person's record that it adopts
@@ -115,6 +116,7 @@ func (r *round) job(l *lane, c *candidate) *job {
 	switch {
 	case !same:
 		j.task = taskWrite
+		j.rerun = link.RemoteID != "" && link.Version.EventID == c.ev.ID && !c.ev.Force
 	case link.Withheld != "" && link.Version.EventID == c.ev.ID:
 		// The writer of a record that had to do without a value tries again.
 		j.task, j.onlyWithheld = taskWrite, true
@@ -173,7 +175,7 @@ func (r *round) finish(j *job) {
 	switch j.task {
 	case taskArchive:
 		rec.Action, rec.Status = string(crm.Archived), state.Applied
-		link.RemoteID, link.Hash, link.Targets, link.Gone = "", nil, nil, true
+		link.RemoteID, link.Hash, link.Targets, link.Wrote, link.Gone = "", nil, nil, nil, true
 	case taskNothing:
 		rec.Action, rec.Status = string(crm.Unchanged), state.Unchanged
 		if r.takesAway(j.candidate, j.link) { // a tombstone for what never was, or is gone
@@ -243,6 +245,9 @@ func (r *round) written(j *job, rec *state.Record, link *state.Link) {
 	if j.task == taskWrite { // links alone say nothing about values
 		link.Withheld = j.withheld
 		link.Wrote = arrivedValues(j.wrote, j.rec.Fields)
+		if j.result.Action == crm.Created { // what we wrote before was in another record
+			link.Wrote = slices.DeleteFunc(link.Wrote, func(v state.Wrote) bool { _, sent := j.rec.Fields[v.Field]; return !sent })
+		}
 	}
 	if j.onlyWithheld {
 		rec.Kept = j.ev.before[j.lane.Lane].Kept

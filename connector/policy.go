@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"crmsync/crm"
 	"crmsync/mapping"
@@ -14,19 +15,29 @@ import (
 )
 
 // respect leaves out of jobs that are about to be sent the fields that a person
-// wins: see mapping.Policy. What it reads of a record counts for the round, so
-// that a batch that is sent again, or in halves, is not read again.
+// wins: see mapping.Policy. Of a rerun it leaves out those that the CRM holds as
+// well: another mapping may give what the old one gave. What it reads of a record
+// counts for the round, so that a batch that is sent again, or in halves, is not
+// read again.
 func (w *writer) respect(ctx context.Context, jobs []*job) error {
 	policies := w.mapper.Policies(w.object)
+	fields := slices.Sorted(maps.Keys(policies))
 	var concerned []*job
 	for _, j := range jobs {
-		if !j.respected && concerns(policies, j.rec.Fields) {
-			concerned = append(concerned, j)
+		rerun := j.rerun && w.comparer != nil
+		if j.respected || !rerun && !concerns(policies, j.rec.Fields) {
+			continue
+		}
+		concerned = append(concerned, j)
+		if rerun {
+			fields = slices.AppendSeq(fields, maps.Keys(j.rec.Fields))
 		}
 	}
 	if len(concerned) == 0 {
 		return nil
 	}
+	slices.Sort(fields)
+	fields = slices.Compact(fields)
 	if w.comparer == nil {
 		return &crm.Error{Kind: crm.Misconfigured, Message: "this CRM cannot be read before it is written, as CRMSYNC_POLICY_… asks"}
 	}
@@ -37,7 +48,7 @@ func (w *writer) respect(ctx context.Context, jobs []*job) error {
 			records[i].RemoteID = j.adoptee
 		}
 	}
-	current, err := w.comparer.Compare(ctx, w.object, records, slices.Sorted(maps.Keys(policies)))
+	current, err := w.comparer.Compare(ctx, w.object, records, fields)
 	if err != nil {
 		return err
 	}
@@ -98,6 +109,9 @@ func concerns(policies map[string]mapping.Policy, fields crm.Fields) bool {
 // Those that were kept before are out of the record already.
 func (j *job) respect(policies map[string]mapping.Policy, now crm.Current) {
 	j.respected = true
+	if another := j.adoptee != "" || j.link.RemoteID != "" && now.RemoteID != j.link.RemoteID; another {
+		j.wrote = nil // what we wrote was in another record
+	}
 	j.rec.Fields = maps.Clone(j.rec.Fields)
 	for _, field := range slices.Sorted(maps.Keys(policies)) {
 		if _, mapped := j.rec.Fields[field]; !mapped {
@@ -114,6 +128,18 @@ func (j *job) respect(policies map[string]mapping.Policy, now crm.Current) {
 		j.kept = append(j.kept, crm.Change{Field: field, Old: c.Old, New: c.New})
 		delete(j.rec.Fields, field)
 	}
+	if j.rerun && now.RemoteID == j.link.RemoteID {
+		maps.DeleteFunc(j.rec.Fields, func(field string, _ any) bool { return holds(now.Fields[field]) })
+	}
+}
+
+// holds reports whether the CRM has the very value that would be sent. Markup is
+// compared to the letter.
+func holds(c crm.Comparison) bool {
+	if c.Field == "" {
+		return false // not compared
+	}
+	return c.Old == c.New || c.OldForm == c.NewForm && !strings.ContainsAny(c.New, "<&\n")
 }
 
 // wins reports whether our value of a field is written. One that the CRM holds

@@ -377,3 +377,15 @@ func (w *world) wantField(object crm.Object, key, field, want string) {
 		w.t.Errorf("%s %s: %s is %v, want %s", object, key, field, got, want)
 	}
 }
+
+// What we wrote is remembered of a record, not of whatever comes in its place.
+func TestPolicy_RemembersNothingOfAnotherRecord(t *testing.T) {
+	w := policyWorld(t, "contact.role", mapping.IfUnchanged)
+	w.deliver(userEvent("e1", "created", "u1", 1, "A", ""))
+	w.crm.mu.Lock()
+	w.crm.remove(w.crm.find(crm.Contact, "u1").id) // by a person
+	w.crm.mu.Unlock()
+	w.deliver(strings.Replace(userEvent("e2", "updated", "u1", 2, "B", ""), `"role":"rep"`, `"role":null`, 1)) // it comes back without a role
+	w.deliver(userEvent("e3", "updated", "u1", 3, "C", ""))
+	w.wantField(crm.Contact, "u1", "role", "rep")
+}

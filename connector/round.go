@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -205,6 +206,11 @@ func (r *round) loadLinks(ctx context.Context) error {
 		}
 	}
 	for _, ev := range r.events {
+		if ev.leavesAlone() {
+			for _, lane := range ev.decoded.Lanes {
+				add(lane)
+			}
+		}
 		for _, rec := range ev.mapped.Records {
 			add(rec.Lane)
 			for _, t := range rec.Targets {
@@ -236,6 +242,9 @@ func (r *round) loadLinks(ctx context.Context) error {
 // collect puts every unsettled record of the events into its lane.
 func (r *round) collect() {
 	for _, ev := range r.events {
+		if ev.leavesAlone() {
+			r.leaveAlone(ev)
+		}
 		if ev.ended != nil {
 			continue
 		}
@@ -260,6 +269,25 @@ func (r *round) collect() {
 	}
 	for _, l := range r.lanes {
 		slices.SortStableFunc(l.candidates, func(a, b *candidate) int { return b.version.Compare(a.version) })
+	}
+}
+
+// leavesAlone reports whether an event ends because it is not to be used: of the
+// records that it wrote nothing else can be made by this mapping.
+func (ev *event) leavesAlone() bool {
+	return ev.decoded != nil && ev.ended != nil && (ev.ended.Reason == state.ReasonFiltered || ev.ended.Reason == state.ReasonIgnoredDelete)
+}
+
+// leaveAlone notes that the records which an event wrote are as today's mapping
+// leaves them.
+func (r *round) leaveAlone(ev *event) {
+	for _, lane := range ev.decoded.Lanes {
+		link := r.links[laneOf(lane)]
+		now, on := r.fingerprints[string(lane.Object)]
+		if on && link.Version.EventID == ev.ID && !bytes.Equal(link.Mapping, now) {
+			link.Mapping = now
+			r.remember(link)
+		}
 	}
 }
 

@@ -175,30 +175,45 @@ func (w *writer) sendUpsert(ctx context.Context, jobs []*job) ([]error, error) {
 	if err := w.respect(ctx, jobs); err != nil {
 		return nil, err
 	}
-	records := make([]crm.Record, len(jobs))
+	var records []crm.Record
+	var sent []int // places in jobs
 	for i, j := range jobs {
-		records[i] = j.rec
-		if j.rec.Adopted && j.rec.RemoteID == "" {
-			records[i].RemoteID = j.adoptee
-		}
+		rec := w.record(j)
 		j.ev.attempted = true
 		delete(w.denied, j.lane.Lane)
-		if w.linker == nil {
-			records[i].Links, records[i].Unlinks = w.refs(w.missing(j)), w.refs(w.known(j.drops))
+		if j.rec.RemoteID != "" && len(rec.Fields)+len(rec.Links)+len(rec.Unlinks) == 0 {
+			j.result = crm.Result{RemoteID: rec.RemoteID, Action: crm.Unchanged}
+			continue
 		}
+		records, sent = append(records, rec), append(sent, i)
+	}
+	errs := make([]error, len(jobs))
+	if len(records) == 0 {
+		return errs, nil
 	}
 	results, err := w.client.Upsert(ctx, w.object, records)
+	if err == nil && len(results) != len(records) { // a mistake in the adapter: nothing is known
+		err = &crm.Error{Kind: crm.Unavailable, Message: fmt.Sprintf("%d answers for %d records", len(results), len(records))}
+	}
 	if err != nil {
 		return nil, err
 	}
-	errs := make([]error, len(results))
-	for i, res := range results {
-		errs[i] = res.Err
-		if i < len(jobs) {
-			jobs[i].result = res
-		}
+	for k, i := range sent {
+		errs[i], jobs[i].result = results[k].Err, results[k]
 	}
 	return errs, nil
+}
+
+// record is what is sent of a job.
+func (w *writer) record(j *job) crm.Record {
+	rec := j.rec
+	if rec.Adopted && rec.RemoteID == "" {
+		rec.RemoteID = j.adoptee
+	}
+	if w.linker == nil {
+		rec.Links, rec.Unlinks = w.refs(w.missing(j)), w.refs(w.known(j.drops))
+	}
+	return rec
 }
 
 func (w *writer) sendArchive(ctx context.Context, jobs []*job) ([]error, error) {
@@ -282,7 +297,7 @@ func (w *writer) failed(j *job, e *crm.Error) {
 		j.lane.forgotten = true
 		w.reborn[j.lane.Lane] = true
 		known := w.links[j.lane.Lane]
-		known.RemoteID, known.Hash = "", nil
+		known.RemoteID, known.Hash, known.Wrote = "", nil, nil
 		w.remember(known) // the next plan writes it by its key
 	default:
 		w.refuse(j, e)

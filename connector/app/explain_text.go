@@ -115,8 +115,8 @@ func printRecord(t table, v explainView, r recordView) {
 	if r.URL != "" {
 		t.row("  page", r.URL)
 	}
-	if len(r.Kept) > 0 {
-		t.row("  kept", strings.Join(r.Kept, ", ")+": a person's value stayed")
+	for _, field := range r.Kept {
+		t.row("  kept", field+": "+stayedText(policyOf(v, r, field)))
 	}
 }
 
@@ -197,15 +197,36 @@ func fieldRemarks(f fieldView) []string {
 	for _, o := range f.Owners {
 		remarks = append(remarks, ownerText(o))
 	}
-	switch always := f.Policy == mapping.Always; {
-	case f.Kept && always:
-		remarks = append(remarks, "kept: a person's value stayed")
+	switch {
 	case f.Kept:
-		remarks = append(remarks, "kept: a person's value stayed ("+string(f.Policy)+")")
-	case !always:
+		remarks = append(remarks, "kept: "+stayedText(f.Policy))
+	case f.Policy != mapping.Always:
 		remarks = append(remarks, "policy "+string(f.Policy))
 	}
 	return remarks
+}
+
+// stayedText says why a field was not written, by its policy today.
+func stayedText(p mapping.Policy) string {
+	switch p {
+	case mapping.IfUnchanged:
+		return "a person's value stayed (if_unchanged)"
+	case mapping.IfEmpty, mapping.OnCreate:
+		return "what the CRM held stayed (" + string(p) + ")"
+	}
+	return "what the CRM held stayed"
+}
+
+// policyOf returns the policy in force of a field of a record.
+func policyOf(v explainView, r recordView, field string) mapping.Policy {
+	for _, m := range v.Mapped {
+		for _, f := range m.Fields {
+			if string(m.Object) == r.Object && m.Key == r.Key && f.Field == field {
+				return f.Policy
+			}
+		}
+	}
+	return mapping.Always
 }
 
 // ownerText says whom owner() found, and why.

@@ -129,7 +129,7 @@ type fieldView struct {
 	Sent       *string        `json:"sent"`        // the value as the CRM gets it; null when there is none, or its notation is not known here
 	FullLength int            `json:"full_length"` // in characters, of a value that is cut; else 0
 	Policy     mapping.Policy `json:"policy"`
-	Kept       bool           `json:"kept"`   // it was not written: a person's value stayed
+	Kept       bool           `json:"kept"`   // it was not written: what the CRM held stayed
 	Owners     []ownerView    `json:"owners"` // that were looked up for it
 }
 
