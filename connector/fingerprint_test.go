@@ -161,6 +161,10 @@ func TestResync_SendsNothingThatTheCRMHolds(t *testing.T) {
 			w := newWorld(t, nil)
 			w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"), userEvent("e2", "created", "u2", 1, "Kim", "k@sales.example"))
 			w.restart(func(o *DispatcherOptions) { o.Mapper = newMapper(t, change) })
+			if strings.Contains(name, "policy") {
+				w.crm.set(crm.Contact, "u2", "name", "by a person")
+				defer w.wantField(crm.Contact, "u2", "name", "by a person")
+			}
 			w.behind("after the change", map[string]int64{"contact": 2})
 			w.resync()
 			w.behind("after the resync", nil)
@@ -240,4 +244,18 @@ func TestResync_RecordsThatAreTakenAwayAreNotBehind(t *testing.T) {
 	w.behind("archived", nil)
 	w.restart(nil)
 	w.behind("nothing to be marked any more", nil)
+}
+
+// A record that was removed in the CRM comes back whole, though a part of it is
+// all that would have to be sent.
+func TestResync_RecordsComeBackWhole(t *testing.T) {
+	w := newWorld(t, nil)
+	w.deliver(userEvent("e1", "created", "u1", 1, "Jonas", "j@sales.example"))
+	want := w.crm.dump()
+	w.crm.mu.Lock()
+	w.crm.remove(w.crm.find(crm.Contact, "u1").id)
+	w.crm.mu.Unlock()
+	w.restart(func(o *DispatcherOptions) { o.Mapper = newMapper(t, policies("contact.role", mapping.IfUnchanged)) })
+	w.resync()
+	w.want(want...)
 }

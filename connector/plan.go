@@ -42,6 +42,7 @@ type job struct {
 	linkWait bool       // links have to be tried again
 
 	onlyWithheld bool // all but the field that was withheld is as it was written
+	partial      bool // fields are left out that the record has
 	rerun        bool // of the event that wrote the record: what the CRM holds already is not sent
 
 	respected bool          // the fields that a person wins are out of rec
@@ -116,10 +117,14 @@ func (r *round) job(l *lane, c *candidate) *job {
 	switch {
 	case !same:
 		j.task = taskWrite
+		if link.RemoteID != "" && bytes.Equal(link.Hash, hashOf(j.rec.Fields, j.targets, nil)) && !c.ev.Force {
+			j.partial = true // policies are all that is new
+			j.rec.Fields = onlyOf(j.rec.Fields, r.mapper.Policies(c.rec.Object))
+		}
 		j.rerun = link.RemoteID != "" && link.Version.EventID == c.ev.ID && !c.ev.Force
 	case link.Withheld != "" && link.Version.EventID == c.ev.ID:
 		// The writer of a record that had to do without a value tries again.
-		j.task, j.onlyWithheld = taskWrite, true
+		j.task, j.onlyWithheld, j.partial = taskWrite, true, true
 		j.rec.Fields = crm.Fields{link.Withheld: j.rec.Fields[link.Withheld]}
 	case len(r.missing(j)) > 0 || len(r.known(j.drops)) > 0:
 		j.task = taskLink
@@ -136,6 +141,17 @@ func (r *round) takesAway(c *candidate, link state.Link) bool {
 		return false
 	}
 	return link.Gone || (r.archiver != nil && !link.Adopted && r.deletePolicy(c.ev.decoded.Kind) == DeleteArchive)
+}
+
+// onlyOf returns the fields that have a policy.
+func onlyOf(fields crm.Fields, policies map[string]mapping.Policy) crm.Fields {
+	out := crm.Fields{}
+	for field := range policies {
+		if v, mapped := fields[field]; mapped {
+			out[field] = v
+		}
+	}
+	return out
 }
 
 // hashOf tells whether two plans of a record are the same. It covers the keys

@@ -232,7 +232,7 @@ func (w *writer) arrived(j *job) {
 		j.result.Action = crm.Archived
 	}
 	w.metrics.delivered(w.object, string(j.result.Action))
-	if j.onlyWithheld && j.result.Action == crm.Created {
+	if j.partial && j.result.Action == crm.Created {
 		w.completeLater(j)
 		return
 	}
@@ -252,8 +252,8 @@ func (w *writer) arrived(j *job) {
 	w.accept(j)
 }
 
-// completeLater has a record written as a whole that was gone when one field of
-// it was sent, so that it came back with that alone.
+// completeLater has a record written as a whole that was gone when a part of it
+// was sent, so that it came back with that alone.
 func (w *writer) completeLater(j *job) {
 	known := w.links[j.lane.Lane]
 	known.Lane, known.RemoteID, known.Hash = j.lane.Lane, j.result.RemoteID, nil
@@ -290,7 +290,7 @@ func (w *writer) failed(j *job, e *crm.Error) {
 		j.note = NoteOwnerRefused
 		w.log.Warn("the CRM refuses an owner; the record is written without that one", keyEventID, j.ev.ID, keyObject, string(w.object), keyField, e.Field)
 		w.again = append(w.again, j)
-	case j.attempts < conflictTries && e.Kind == crm.Conflict && e.Holder != nil:
+	case j.attempts < conflictTries && e.Kind == crm.Conflict && (e.Holder != nil || e.Code == crm.CodeUnknownHolder):
 		j.attempts++
 		w.clashes = append(w.clashes, clash{j, e})
 	case e.Kind == crm.NotFound && !j.lane.forgotten && j.link.RemoteID != "":

@@ -48,6 +48,10 @@ const CodeAdoptable = "adoptable"
 // the field, such as a second e-mail address: clearing the field frees nothing.
 const CodeFurther = "further_value"
 
+// CodeUnknownHolder marks a Conflict about a value that somebody holds whom the CRM
+// does not name and who cannot be found. The record can do without it.
+const CodeUnknownHolder = "unknown_holder"
+
 // CodeForeign marks an answer that was not worded by the CRM: its address, or
 // something on the way to it, is at fault.
 const CodeForeign = "foreign_answer"

@@ -87,6 +87,9 @@ func (b *batch) reportLate(ctx context.Context, ws []*write) error {
 			}
 		} else {
 			w.refusal().Holder = nil // somebody, but we could not find out who
+			if b.adoptable(w) {
+				w.refusal().Code, w.refusal().Field = crm.CodeUnknownHolder, emailProperty
+			}
 		}
 	}
 	return nil
