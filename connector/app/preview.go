@@ -256,6 +256,21 @@ func (b *book) Waiting(ctx context.Context, targets ...state.Lane) ([]state.Wait
 	return waiting, nil
 }
 
+// Event implements state.Store.
+func (b *book) Event(ctx context.Context, id string) (state.Event, error) {
+	if b.client == nil {
+		return state.Event{}, state.ErrNotFound
+	}
+	var answer memoryView
+	if err := b.client.post(ctx, "/api/v1/state/memory", memoryRequest{Event: id}, &answer); err != nil {
+		return state.Event{}, err
+	}
+	if answer.Event == nil {
+		return state.Event{}, state.ErrNotFound
+	}
+	return *answer.Event, nil
+}
+
 // Objects implements state.Store.
 func (b *book) Objects(ctx context.Context, f state.ObjectFilter) ([]state.Link, error) {
 	if b.client == nil {
@@ -286,6 +301,7 @@ func (b *book) fits(ctx context.Context, client crm.Client) error {
 type memoryRequest struct {
 	Lanes   []state.Lane        `json:"lanes"`
 	Objects *state.ObjectFilter `json:"objects,omitempty"` // instead of lanes: a page of all, with a limit
+	Event   string              `json:"event,omitempty"`   // id of one to be returned with its payload
 }
 
 // memoryView answers it: what is remembered of the lanes, unknown ones left
@@ -294,6 +310,7 @@ type memoryView struct {
 	Binding *state.Binding  `json:"binding"`
 	Links   []state.Link    `json:"links"`
 	Waiting []state.Waiting `json:"waiting"` // for the lanes
+	Event   *state.Event    `json:"event"`   // null when there is none
 }
 
 func (a *api) memory(r *http.Request) (any, error) {
@@ -319,6 +336,15 @@ func (a *api) memory(r *http.Request) (any, error) {
 	}
 	if req.Objects != nil {
 		v.Links, err = a.ledger.Objects(r.Context(), *req.Objects)
+	}
+	if req.Event != "" {
+		ev, missing := a.ledger.Event(r.Context(), req.Event)
+		switch {
+		case missing == nil:
+			v.Event = &ev
+		case !errors.Is(missing, state.ErrNotFound):
+			return nil, missing
+		}
 	}
 	return v, err
 }

@@ -142,11 +142,36 @@ func (w *foretold) preview(events []state.Event) connector.Preview {
 	remove := w.server.Fault(sandbox.Fault{Status: http.StatusInternalServerError, Match: func(r sandbox.Request) bool { return !isRead(r.Op) }})
 	defer remove()
 	writes := w.server.Writes()
-	p, err := connector.PreviewEvents(w.t.Context(), w.options, events)
+	o := w.options
+	o.Store = bookOf{store: w.store}
+	p, err := connector.PreviewEvents(w.t.Context(), o, events)
 	if err != nil || w.server.Writes() != writes {
 		w.t.Fatalf("preview: %v, %d writes", err, w.server.Writes()-writes)
 	}
 	return p
+}
+
+// bookOf shows as much of a store as the preview command sees through the API: see
+// book.
+type bookOf struct {
+	state.Store // nil: asked for nothing else
+	store       state.Store
+}
+
+func (b bookOf) Links(ctx context.Context, lanes ...state.Lane) (map[state.Lane]state.Link, error) {
+	return b.store.Links(ctx, lanes...)
+}
+
+func (b bookOf) Waiting(ctx context.Context, targets ...state.Lane) ([]state.Waiting, error) {
+	return b.store.Waiting(ctx, targets...)
+}
+
+func (b bookOf) Objects(ctx context.Context, f state.ObjectFilter) ([]state.Link, error) {
+	return b.store.Objects(ctx, f)
+}
+
+func (b bookOf) Event(ctx context.Context, id string) (state.Event, error) {
+	return b.store.Event(ctx, id)
 }
 
 func isRead(op string) bool {

@@ -88,3 +88,42 @@ func TestEndToEnd_PreviewOfARecordThatComesBack(t *testing.T) {
 		return slices.ContainsFunc(dump(crm), func(r string) bool { return strings.HasPrefix(r, "activity c1") && strings.HasSuffix(r, "-> u1") })
 	})
 }
+
+// Who waits for an address gets it when it comes free, and the preview tells so
+// beforehand: of a running connector and of a stopped one.
+func TestEndToEnd_PreviewOfWhoWaits(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	crm, url := newCRM(t)
+	p := newConnector(t, url)
+	p.start()
+	user := func(id, verb, at, key, email string) string {
+		return fmt.Sprintf(`{"id":%q,"type":"user.%s","timestamp":"2026-11-01T0%s:00:00","payload":{"user":{"id":%q,"name":"Lena","email":%q}}}`, id, verb, at, key, email)
+	}
+	for i, body := range []string{user("e1", "created", "1", "u1", "lena@sales.example"), user("e2", "created", "2", "u2", "lena@sales.example")} {
+		p.sendAll([]delivery{{id: fmt.Sprint("msg_", i), body: body, secret: endToEndSecrets[0], family: "svix"}})
+		p.settled(20 * time.Second)
+	}
+	gives := user("e3", "updated", "3", "u1", "other@sales.example")
+	file := filepath.Join(p.dir, "gives.json")
+	if err := os.WriteFile(file, []byte(gives), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []string{"running", "stopped"} {
+		text := p.mustRun("preview", file)
+		for _, part := range []string{"Other records that would change as well:\n  contact u2: update", `→ "lena@sales.example"`, "1 event, 2 requests"} {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s: %q is not in\n%s", state, part, text)
+			}
+		}
+		if state == "running" {
+			p.stop()
+		}
+	}
+	p.start()
+	p.sendAll([]delivery{{id: "msg_3", body: gives, secret: endToEndSecrets[0], family: "svix"}})
+	p.eventually("u2 has the address", 20*time.Second, func() bool {
+		return slices.ContainsFunc(crm.Records("contacts"), func(r sandbox.Record) bool {
+			return r.Properties["crmsync_id"] == "u2" && r.Properties["email"] == "lena@sales.example"
+		})
+	})
+}
