@@ -180,13 +180,12 @@ func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, e
 	if err != nil {
 		return Preview{}, err
 	}
-	drained, err := r.drained(ctx, batch)
-	if err != nil {
-		return Preview{}, fmt.Errorf("read waiting links: %w", err)
+	follow := aftermath{played: first.outcomes(), waiting: batch.Waiting, lanes: batch.Requeue}
+	if err := r.settleLinks(ctx, batch, &follow); err != nil {
+		return Preview{}, err
 	}
-	played, lanes := first.outcomes(), batch.Requeue
 	for range replays {
-		again, err := r.reopened(ctx, played, lanes)
+		again, err := r.reopened(ctx, follow.played, follow.lanes)
 		if err != nil {
 			return Preview{}, fmt.Errorf("read events whose records are written again: %w", err)
 		}
@@ -197,15 +196,38 @@ func (r *rehearsals) play(ctx context.Context, events []state.Event) (Preview, e
 		if err != nil {
 			return Preview{}, err
 		}
-		more, err := r.drained(ctx, batch)
-		if err != nil {
-			return Preview{}, fmt.Errorf("read waiting links: %w", err)
+		maps.Copy(follow.played, round.outcomes())
+		follow.waiting, follow.lanes = append(follow.waiting, batch.Waiting...), batch.Requeue
+		if err := r.settleLinks(ctx, batch, &follow); err != nil {
+			return Preview{}, err
 		}
-		drained, lanes = append(drained, more...), batch.Requeue
-		maps.Copy(played, round.outcomes())
 	}
 	told := r.events(first, batch)
-	return Preview{Events: told, Others: orNone(append(r.others(), drained...)), Requests: r.client.requests}, nil
+	return Preview{Events: told, Others: orNone(append(r.others(), follow.drained...)), Requests: r.client.requests}, nil
+}
+
+// aftermath is what rounds leave to be done.
+type aftermath struct {
+	played  map[string]state.Event // by id, as they would be stored
+	waiting []state.Waiting
+	lanes   []state.Lane    // records to be written again
+	drained []RecordPreview // records whose waiting links are made
+}
+
+// settleLinks makes the links that a round made ready.
+func (r *rehearsals) settleLinks(ctx context.Context, batch state.Batch, follow *aftermath) error {
+	drained, gone, err := r.drained(ctx, batch, follow.waiting)
+	if err != nil {
+		return fmt.Errorf("read waiting links: %w", err)
+	}
+	unmade, err := r.forget(ctx, gone)
+	if err != nil {
+		return fmt.Errorf("read links to records that are gone: %w", err)
+	}
+	follow.drained = append(follow.drained, drained...)
+	follow.waiting = append(follow.waiting, unmade...)
+	follow.lanes = append(follow.lanes, gone...)
+	return nil
 }
 
 // round plays one round and remembers what it would settle.
@@ -310,11 +332,8 @@ func (r *rehearsals) events(round *round, batch state.Batch) []EventPreview {
 		for _, rec := range ev.ordered() {
 			p := r.record(round, rec, cut)
 			nameOwners(&p, ev.mapped.Lookups)
-			if p.relinked() {
-				p.Action = string(crm.Updated)
-				if s.Status != state.Dead {
-					out[i].Status = state.Applied
-				}
+			if p.Action != rec.Action && s.Status != state.Dead {
+				out[i].Status = state.Applied
 			}
 			out[i].Records = append(out[i].Records, p)
 		}
@@ -357,6 +376,12 @@ func (r *rehearsals) record(round *round, rec *state.Record, cut map[mapping.Lan
 	}
 	slices.SortFunc(p.Changes, func(a, b FieldChange) int { return strings.Compare(a.Field, b.Field) })
 	p.Links = append(p.Links, done.links...)
+	if done.again && weight(string(done.action)) > weight(p.Action) { // somebody had removed it
+		p.Action, p.RemoteID = string(done.action), shownID(done.id)
+	}
+	if p.relinked() {
+		p.Action = string(crm.Updated)
+	}
 	for _, w := range round.batch.Waiting {
 		if w.Kind == state.WaitLink && w.Record == rec.Lane() {
 			p.Links = append(p.Links, LinkPreview{Object: w.Target.Object, Key: w.Target.Key, Action: LinkWait})
@@ -384,15 +409,21 @@ func (r *rehearsals) others() []RecordPreview {
 	out := []RecordPreview{}
 	for _, lane := range r.client.order {
 		done := r.client.records[lane]
-		if done.told || len(done.changes) == 0 {
+		if done.told || len(done.changes)+len(done.links) == 0 {
 			continue
 		}
 		p := RecordPreview{
 			Object: lane.Object, Key: lane.Key, RemoteID: shownID(done.id), Action: string(done.action),
-			Changes: []FieldChange{}, Links: []LinkPreview{},
+			Changes: []FieldChange{}, Links: append([]LinkPreview{}, done.links...),
+		}
+		if p.relinked() {
+			p.Action = string(crm.Updated)
 		}
 		if done.again {
 			p.Note = "the value that it waits for is given up"
+			if done.action == crm.Created {
+				p.Note = "somebody removed it, and what links to it needs it"
+			}
 		}
 		for _, c := range done.changes {
 			p.Changes = append(p.Changes, FieldChange{Change: c})
@@ -403,8 +434,8 @@ func (r *rehearsals) others() []RecordPreview {
 }
 
 // drained are the records whose waiting links would be made or removed, since
-// the round makes their target known.
-func (r *rehearsals) drained(ctx context.Context, batch state.Batch) ([]RecordPreview, error) {
+// the round makes their target known, and those that turn out to be gone.
+func (r *rehearsals) drained(ctx context.Context, batch state.Batch, pending []state.Waiting) (told []RecordPreview, gone []state.Lane, err error) {
 	var known []state.Lane
 	for _, link := range batch.Links {
 		if link.RemoteID != "" {
@@ -413,31 +444,41 @@ func (r *rehearsals) drained(ctx context.Context, batch state.Batch) ([]RecordPr
 	}
 	waiting, err := r.d.store.Waiting(ctx, known...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, w := range batch.Waiting { // links to a record that came back
-		if slices.Contains(known, w.Target) {
+	for _, w := range pending {
+		if slices.Contains(known, w.Target) && !slices.Contains(waiting, w) {
 			waiting = append(waiting, w)
 		}
 	}
-	out, requests := []RecordPreview{}, map[[3]string]int{}
+	requests := map[[3]string]int{}
 	for _, w := range waiting {
 		if w.Kind != state.WaitLink {
 			continue
 		}
-		links, err := r.d.store.Links(ctx, w.Record)
+		links, err := r.d.store.Links(ctx, w.Record, w.Target)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		link, action := links[w.Record], LinkMake
-		if slices.Contains(link.Targets, state.Target{Lane: w.Target, Drop: true}) {
-			action = LinkRemove
-		} else if !slices.Contains(link.Targets, state.Target{Lane: w.Target}) || link.Gone {
-			continue // made in this round, or not wanted any more
+		link, target := links[w.Record], links[w.Target]
+		action, ok := r.ready(link, w.Target)
+		if !ok {
+			continue
+		}
+		requests[[3]string{w.Record.Object, w.Target.Object, action}]++
+		side, err := r.client.gone(ctx, link, target, action == LinkRemove)
+		if err != nil {
+			return nil, nil, err
+		}
+		if side != nil && action == LinkMake {
+			gone = append(gone, *side)
+			continue
 		}
 		r.links[w.Record] = joined(link, w.Target)
-		requests[[3]string{w.Record.Object, w.Target.Object, action}]++
-		out = append(out, RecordPreview{
+		if side != nil {
+			continue // there is nothing left to remove
+		}
+		told = append(told, RecordPreview{
 			Object: w.Record.Object, Key: w.Record.Key, RemoteID: shownID(link.RemoteID), Action: string(crm.Updated),
 			Changes: []FieldChange{}, Links: []LinkPreview{{w.Target.Object, w.Target.Key, action}},
 		})
@@ -446,7 +487,48 @@ func (r *rehearsals) drained(ctx context.Context, batch state.Batch) ([]RecordPr
 	for _, n := range requests {
 		r.client.requests += (n + most - 1) / most
 	}
-	return out, nil
+	return told, gone, nil
+}
+
+// ready says what is to be done about a link that waits, unless it was made in
+// this round or is not wanted any more.
+func (r *rehearsals) ready(link state.Link, target state.Lane) (action string, ok bool) {
+	switch {
+	case link.RemoteID == "":
+		return "", false
+	case slices.Contains(link.Targets, state.Target{Lane: target, Drop: true}):
+		return LinkRemove, true
+	case slices.Contains(link.Targets, state.Target{Lane: target}) && !link.Gone:
+		return LinkMake, true
+	}
+	return "", false
+}
+
+// forget notes that somebody removed records from the CRM, and returns the links
+// to them that wait now.
+func (r *rehearsals) forget(ctx context.Context, gone []state.Lane) ([]state.Waiting, error) {
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	links, err := r.d.store.Links(ctx, gone...)
+	if err != nil {
+		return nil, err
+	}
+	round := r.d.newRound(state.Claim{})
+	for _, lane := range gone {
+		link := links[lane]
+		link.RemoteID, link.Hash, link.Wrote = "", nil, nil
+		round.remember(link)
+		round.reborn[lane] = true
+	}
+	if err := round.relink(ctx); err != nil {
+		return nil, err
+	}
+	batch := round.settlement()
+	for _, link := range batch.Links {
+		r.links[link.Lane] = link
+	}
+	return batch.Waiting, nil
 }
 
 // joined returns a link whose waiting target has been linked to, or removed.

@@ -305,6 +305,10 @@ func (w *foretold) compareRecords(p connector.Preview, before map[string]map[str
 			delete(before, id)
 			continue
 		}
+		if before[id] == nil && len(r.Changes) > 0 {
+			w.t.Errorf("%s %s: %s is told of a record that is not there: %+v", r.Object, r.Key, r.Action, r)
+			continue
+		}
 		for _, c := range r.Changes {
 			if now := before[id][c.Field]; now != c.Old {
 				w.t.Errorf("%s %s: told that %s is %q, is %q", r.Object, r.Key, c.Field, c.Old, now)

@@ -95,6 +95,13 @@ func (w *foretold) peopleWork() {
 			}
 		}
 	}
+	for _, object := range slices.Sorted(maps.Keys(edited)) {
+		for _, record := range w.server.Records(object) {
+			if r.IntN(12) == 0 && !record.Archived {
+				w.server.DeleteRecord(object, record.ID)
+			}
+		}
+	}
 	taken := map[string]bool{}
 	for _, record := range w.server.Records("contacts") {
 		for address := range strings.SplitSeq(record.Properties["email"]+";"+record.Properties["hs_additional_emails"], ";") {
