@@ -255,7 +255,12 @@ func TestResync_RecordsComeBackWhole(t *testing.T) {
 	w.crm.mu.Lock()
 	w.crm.remove(w.crm.find(crm.Contact, "u1").id)
 	w.crm.mu.Unlock()
-	w.restart(func(o *DispatcherOptions) { o.Mapper = newMapper(t, policies("contact.role", mapping.IfUnchanged)) })
+	w.restart(func(o *DispatcherOptions) {
+		o.Mapper = newMapper(t, policies("contact.role", mapping.IfUnchanged, "contact.name", mapping.OnCreate))
+	})
 	w.resync()
 	w.want(want...)
+	if rec := w.event("e1").Records[0]; rec.Action != "created" {
+		t.Errorf("got %+v", rec)
+	}
 }

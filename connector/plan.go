@@ -203,6 +203,9 @@ func (r *round) finish(j *job) {
 	default:
 		r.written(j, rec, &link)
 	}
+	if j.lane.unfinished && rec.Status == state.Applied {
+		rec.Action = string(crm.Created)
+	}
 	if before := j.ev.before[j.lane.Lane]; weight(before.Action) > weight(rec.Action) {
 		rec.Action, rec.Status = before.Action, state.Applied // it did more the first time
 	}

@@ -118,7 +118,7 @@ func (j *job) respect(policies map[string]mapping.Policy, now crm.Current) {
 			continue
 		}
 		c := now.Fields[field]
-		exists := now.RemoteID != ""
+		exists := now.RemoteID != "" && !j.lane.unfinished
 		if j.wins(field, policies[field], exists, c) {
 			if policies[field] == mapping.IfUnchanged {
 				j.wrote = sending(j.wrote, field, exists, c)

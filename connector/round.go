@@ -46,6 +46,7 @@ type lane struct {
 	candidates []*candidate
 	done       bool // nothing more to do in this round
 	forgotten  bool // its remote id was found gone in this round
+	unfinished bool // the record was made in this round by a part of it
 	refused    *refusal
 }
 

@@ -255,6 +255,7 @@ func (w *writer) arrived(j *job) {
 // completeLater has a record written as a whole that was gone when a part of it
 // was sent, so that it came back with that alone.
 func (w *writer) completeLater(j *job) {
+	j.lane.unfinished = true
 	known := w.links[j.lane.Lane]
 	known.Lane, known.RemoteID, known.Hash = j.lane.Lane, j.result.RemoteID, nil
 	w.reborn[j.lane.Lane] = true
