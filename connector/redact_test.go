@@ -2,7 +2,10 @@ package connector
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"crmsync/crm"
 )
@@ -58,4 +61,35 @@ func FuzzScrub(f *testing.F) {
 			t.Errorf("%q is left in %q", value, got)
 		}
 	})
+}
+
+// What a CRM answers to reads outside of a round, such as that of the schema or of
+// the owners, is shown by status and in the log without addresses.
+func TestTrip_ShowsNoAddresses(t *testing.T) {
+	for _, op := range []string{"ping", "describe contact", "owners"} {
+		t.Run(op, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				var failing atomic.Bool
+				w.crm.before = func(asked string, _ []string) error {
+					if failing.Load() && asked == op || failing.Load() && op == "ping" {
+						return &crm.Error{Kind: crm.Unauthorized, Status: 401, Message: "the key of jonas@sales.example has expired"}
+					}
+					return nil
+				}
+				failing.Store(true)
+				stop := w.start()
+				defer stop()
+				w.accept(callEvent("e1", "c1", "u1", 1, "Call"))
+				time.Sleep(time.Hour)
+				reason := w.d.CRMState().Reason
+				if op != "describe contact" && !strings.Contains(reason, "has expired") {
+					t.Errorf("status does not tell: %q", reason)
+				}
+				if shown := reason + w.log.String(); strings.Contains(shown, "jonas@") {
+					t.Errorf("an address is shown:\n%s", shown)
+				}
+			})
+		})
+	}
 }
