@@ -42,6 +42,9 @@ const (
 	CodeNoPermission  = "missing_scope"     // the credentials are not allowed to
 )
 
+// RemedyQuotes tells how a text is written.
+const RemedyQuotes = `a text has double quotes around it; where a shell or Compose takes quotes away, write '"…"'`
+
 // Remedies of several findings, of which check prints each once.
 const (
 	remedyOtherID  = "remove the field in the CRM or name another one, then run crmsync setup"

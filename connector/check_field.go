@@ -112,7 +112,7 @@ func (s subject) quotes() *Finding {
 	if dashed.MatchString(s.trial.Source) {
 		return s.finding(SeverityError, CodeUnquoted,
 			"the expression is calculated: without quotes, what is between the numbers means minus or divided by",
-			`a text has double quotes around it; where a shell or Compose takes quotes away, write '"…"'`)
+			RemedyQuotes)
 	}
 	if slices.ContainsFunc(s.trial.Texts, placeholder.MatchString) {
 		return s.finding(SeverityError, CodePlaceholder,

@@ -13,17 +13,23 @@
 //	round.go       decode and map what was claimed, collect outcomes
 //	plan.go        who wins, what is unchanged, what has to be written
 //	targets.go     which links are wanted, and which may be left over
+//	policy.go      fields that a person's edit, or the CRM's value, wins
 //	write.go       records and what each failure of one means
+//	refuse.go      whose fault a refusal is: the record's, or the mapping's
 //	deliver.go     batches, halving, and what a failed request means
 //	conflict.go    values that another record holds
 //	links.go       links between records, those that wait included
 //	trouble.go     records that get no answer while others arrive
 //	gate.go        pauses, breaker, rate limit: whether writing makes sense now
+//	settlement.go  what became of the events of a round
 //	look.go        what is looked at again before writing goes on
+//	drift.go       whether the schema still fits the mapping
+//	losses.go      fields that are gone from it
+//	owners.go      who can own records
 //	check.go       what is wrong with a mapping, told before events meet it
 //	halt.go        pauses that a person ordered
-//	rehearsal.go   a client that only reads
-//	preview.go     what a round would do, told by a rehearsal
+//	rehearsal.go   a client that only reads, and the rounds that are played with it
+//	preview.go     what these would do, told event by event
 //	dryrun.go      the same for everything that is pending, as it comes
 //
 // A failure is about one record (it ends dead, or tries again later), about one

@@ -10,10 +10,7 @@ import (
 	"crmsync/mapping"
 )
 
-const (
-	remedyQuotes  = `a text has double quotes around it; where a shell or Compose takes quotes away, write '"…"'`
-	remedyGrammar = "crmsync config --example explains expressions; https://expr-lang.org/docs/language-definition all of them"
-)
+const remedyGrammar = "crmsync config --example explains expressions; https://expr-lang.org/docs/language-definition all of them"
 
 // slip is a mistake that people make who do not know the language, and what to
 // tell them instead of what its parser says.
@@ -129,7 +126,7 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 		f.Remedy = "the members are " + strings.Join(m.Names, ", ") + "; what else the payload holds is in raw"
 	}
 	if m.Suggestion == "" && unexpected.MatchString(m.Message) && !strings.ContainsAny(m.Source, "\"'`") {
-		f.Remedy = remedyQuotes + "; " + remedyGrammar // a shell may have taken them away
+		f.Remedy = connector.RemedyQuotes + "; " + remedyGrammar // a shell may have taken them away
 	}
 	if mapping.Unwrapped(m.Source) {
 		f.Code, f.Message = connector.CodeLiteralQuotes, "all of the value is in quotes, which become part of the expression"
@@ -159,9 +156,9 @@ func expressionFinding(m *mapping.ExpressionError) finding {
 // unquoted says of an expression that it was meant as a text, or as one of the
 // names that it comes near to.
 func (f *finding) unquoted(m *mapping.ExpressionError) {
-	f.Code, f.Message, f.Remedy = "unquoted_text", "is neither a text in quotes nor the name of anything", remedyQuotes
+	f.Code, f.Message, f.Remedy = "unquoted_text", "is neither a text in quotes nor the name of anything", connector.RemedyQuotes
 	if m.Suggestion != "" && !strings.ContainsAny(m.Source, " -") {
-		f.Remedy = "did you mean " + m.Suggestion + "? If it is meant as a text: " + remedyQuotes
+		f.Remedy = "did you mean " + m.Suggestion + "? If it is meant as a text: " + connector.RemedyQuotes
 	}
 }
 
