@@ -246,7 +246,7 @@ func (s subject) outcome(o mapping.Outcome) *Finding {
 	if r == nil {
 		return nil
 	}
-	if r.code == CodeNotAnOption && isWords(o.Value) && !s.isConstant(o.Value) { // real events may say what the list holds
+	if r.code == CodeNotAnOption && isWords(o.Value) && !s.isConstant(o.Value) && len(s.field.Options) > 0 { // real events may say what the list holds
 		return s.finding(SeverityWarning, r.code,
 			s.where()+" takes values of its list, and what events say need not be among them: "+o.Name+" that is made up gives another",
 			`give each value one of the list, such as {"Sales Rep": "…"}[user.role ?? ""] ?? "…": `+s.optionList())
@@ -340,6 +340,9 @@ func (s subject) markup() *Finding {
 	case !s.field.HTML && s.field.Kind == crm.FieldText && lastTags.MatchString(text):
 		return s.finding(SeverityWarning, CodeMarkup, s.where()+" is plain text, but the expression gives HTML: its tags would show",
 			"write scorecard(call) or transcript(call)")
+	case s.field.OneLine && strings.Contains(text, "\n"):
+		return s.finding(SeverityWarning, CodeMarkup, s.where()+" is shown on one line, but the expression gives several",
+			"map a field for longer text, or give one part: call.analysis[0].summary")
 	}
 	return nil
 }

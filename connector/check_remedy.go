@@ -16,6 +16,9 @@ func (s subject) remedy(r *mismatch, constant any) string {
 		return r.remedy
 	}
 	list := s.optionList()
+	if list == "" {
+		return "its list is empty: add the values in the CRM first, or map another field"
+	}
 	text, _ := constant.(string)
 	if s.field.Kind == crm.FieldMulti && strings.ContainsAny(text, ",; ") {
 		example := s.field.Options[:min(len(s.field.Options), 2)]

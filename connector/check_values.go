@@ -163,7 +163,7 @@ func timeOf(v any) (time.Time, bool) {
 
 func refusesOption(f crm.Field, v any) *mismatch {
 	chosen := wireTexts(v)
-	if len(f.Options) == 0 {
+	if f.Options == nil {
 		return nil // they are not known
 	}
 	if f.Kind == crm.FieldEnum && len(chosen) > 1 {

@@ -252,8 +252,9 @@ type Field struct {
 	Required  bool          // no record can be created without it
 	MaxLength int           // in UTF-16 units, the strictest of the ways to count; 0 when unknown
 	HTML      bool          // a text is read as HTML
+	OneLine   bool          // a text is shown on one line
 	Unit      time.Duration // of a number that is a length of time; 0 for others
-	Options   []string      // allowed values; empty when they are not known
+	Options   []string      // allowed values; nil when they are not known
 	Labels    []string      // what a person sees in place of each of Options; nil when it is not known
 }
 

@@ -31,11 +31,11 @@ func customFields() map[string][]sandbox.Property {
 			{Name: "training_status", Type: "enumeration", Options: options("active", "inactive", "invited")},
 			{Name: "skills", Type: "enumeration", FieldType: "checkbox", Options: options("calls", "demos")},
 			{Name: "customer_no", Type: "string", HasUniqueValue: true},
-			{Name: "badge", Type: "number"},
+			{Name: "badge", Type: "number"}, {Name: "persona", Type: "enumeration"},
 		},
 		"calls": {
 			{Name: "score_band", Type: "enumeration", Options: options("low", "high")},
-			{Name: "topics", Type: "string"},
+			{Name: "topics", Type: "string"}, {Name: "one_line", Type: "string", FieldType: "text"},
 			{Name: "trained_at", Type: "datetime"},
 			{Name: "trained_on", Type: "date"},
 		},
@@ -175,6 +175,8 @@ var mistakes = []mistake{
 	{`ACTIVITY_hs_call_body=transcript(call) ?? ""`, "markup", w, "", "hs_call_body", "transcriptHTML(call, 65536)"},
 	{`ACTIVITY_crmsync_transcript=truncate(scorecardHTML(call), 60000) ?? ""`, "markup", w, "", "crmsync_transcript", "scorecard(call)"},
 	{`ACTIVITY_hs_call_duration=string(durationSeconds(call) ?? 0)`, "wrong_unit", w, "", "hs_call_duration", "durationMillis"},
+	{`ACTIVITY_one_line=scorecard(call) ?? ""`, "markup", w, "", "one_line", "call.analysis[0].summary"},
+	{`CONTACT_persona=user.role`, "not_an_option", e, "", "persona", "its list is empty"},
 	// Fields of other objects.
 	{`CONTACT_hs_call_title=user.name`, "unknown_field", e, "", "hs_call_title", "calls have it: CRMSYNC_MAP_ACTIVITY_hs_call_title"},
 	// Filters.

@@ -141,7 +141,7 @@ func TestDescribe(t *testing.T) {
 		{"name":"old","type":"string","archived":true}]}`})
 	got, err := c.Describe(t.Context(), crm.Activity)
 	want := crm.Schema{Object: crm.Activity, Name: "calls", Fields: map[string]crm.Field{
-		"crmsync_id":     {Name: "crmsync_id", Label: "ID", Type: "string", Kind: crm.FieldText, Unique: true, MaxLength: 65536},
+		"crmsync_id":     {Name: "crmsync_id", Label: "ID", Type: "string", Kind: crm.FieldText, OneLine: true, Unique: true, MaxLength: 65536},
 		"hs_call_status": {Name: "hs_call_status", Label: "Status", Type: "enumeration", Kind: crm.FieldEnum, Options: []string{"COMPLETED", "BUSY"}, Labels: []string{"Done", "Busy"}},
 		"hs_createdate":  {Name: "hs_createdate", Type: "datetime", Kind: crm.FieldDateTime, ReadOnly: true},
 		"hs_sum":         {Name: "hs_sum", Type: "number", Kind: crm.FieldNumber, ReadOnly: true},
