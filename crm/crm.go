@@ -277,7 +277,7 @@ type Describer interface {
 // any record of an object would meet, nil when there is none or the CRM does not
 // tell.
 type PermissionChecker interface {
-	// CheckRead only reads.
+	// CheckRead only reads. It may tell of writing as well, where reading tells.
 	CheckRead(ctx context.Context, object Object) error
 	// CheckWrite writes nothing, but may send a request of those that write.
 	CheckWrite(ctx context.Context, object Object) error

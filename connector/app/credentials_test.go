@@ -27,6 +27,7 @@ func TestCheck_NamesTheCredentialAtFault(t *testing.T) {
 		"client secret":             {env: map[string]string{"CLIENT_SECRET": "s3cret-other"}, want: "CLIENT_SECRET", code: "unauthorized"},
 		"refresh token":             {env: map[string]string{"REFRESH_TOKEN": "s3cret-other"}, want: "REFRESH_TOKEN", code: "unauthorized"},
 		"scopes of the app":         {scopes: []string{noScopes}, want: "REFRESH_TOKEN REFRESH_TOKEN", code: "missing_scope"},
+		"a scope for writing":       {scopes: slices.DeleteFunc(append(slices.Clone(allButOwners), "crm.objects.owners.read"), func(s string) bool { return s == "crm.objects.companies.write" }), want: "REFRESH_TOKEN", code: "missing_scope"},
 		"token":                     {env: map[string]string{"TOKEN": "s3cret-other", "CLIENT_ID": "-", "CLIENT_SECRET": "-", "REFRESH_TOKEN": "-"}, want: "TOKEN", code: "unauthorized"},
 		"nothing":                   {env: map[string]string{"CLIENT_ID": "-", "CLIENT_SECRET": "-", "REFRESH_TOKEN": "-"}, want: "TOKEN", code: "missing"},
 		"both":                      {env: map[string]string{"TOKEN": "s3cret-other"}, want: "TOKEN", code: "bad_value"},

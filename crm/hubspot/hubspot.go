@@ -48,6 +48,7 @@ type Client struct {
 	host       string // with the port unless that is the usual one
 	idProperty string
 	credential string // the option that decides what we may do
+	grant      *grant
 	maxBatch   int
 
 	// What HubSpot's answers taught.
@@ -103,6 +104,7 @@ func newClient(o Options, common crm.Common, network http.RoundTripper) (*Client
 		host:       hostOf(base),
 		idProperty: o.IDProperty,
 		credential: credential,
+		grant:      g,
 		maxBatch:   min(cmp.Or(common.BatchSize, MaxBatch), MaxBatch),
 	}, nil
 }

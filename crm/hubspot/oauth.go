@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"crmsync/crm"
@@ -30,6 +32,8 @@ type grant struct {
 	clientID     string
 	clientSecret string
 	refreshToken string // HubSpot may replace it; calls of issue do not overlap
+
+	scopes atomic.Pointer[[]string] // of the last access token; nil when they were not told
 }
 
 func newGrant(o Options) *grant {
@@ -55,14 +59,18 @@ func (g *grant) issue(ctx context.Context) (transport.Token, error) {
 		return transport.Token{}, g.refused(resp)
 	}
 	var answer struct {
-		AccessToken  string  `json:"access_token"`
-		RefreshToken string  `json:"refresh_token"`
-		ExpiresIn    float64 `json:"expires_in"` // seconds
+		AccessToken  string   `json:"access_token"`
+		RefreshToken string   `json:"refresh_token"`
+		ExpiresIn    float64  `json:"expires_in"` // seconds
+		Scopes       []string `json:"scopes"`
 	}
 	if json.Unmarshal(resp.Body, &answer) != nil || !tokenForm.MatchString(answer.AccessToken) {
 		return transport.Token{}, &crm.Error{
 			Kind: crm.Unavailable, Op: opRefresh, Status: resp.Status, Code: crm.CodeForeign, RequestID: requestID(resp), Message: notHubSpot,
 		}
+	}
+	if len(answer.Scopes) > 0 {
+		g.scopes.Store(&answer.Scopes)
 	}
 	if tokenForm.MatchString(answer.RefreshToken) {
 		g.refreshToken = answer.RefreshToken
@@ -76,6 +84,12 @@ func tokenLife(seconds float64) time.Duration {
 		return usualTokenLife
 	}
 	return time.Duration(min(seconds, maxTokenLife.Seconds()) * float64(time.Second))
+}
+
+// lacks reports whether a scope is known not to be among those that were granted.
+func (g *grant) lacks(scope string) bool {
+	known := g.scopes.Load()
+	return known != nil && !slices.Contains(*known, scope)
 }
 
 // advice says which option to look at and what to do.

@@ -74,13 +74,20 @@ func (p property) kind() crm.FieldKind {
 	}[p.Type]
 }
 
-// CheckRead implements crm.PermissionChecker: it reads one record.
+// CheckRead implements crm.PermissionChecker: it reads one record. The scopes of
+// an OAuth app come with its token, so that those for writing are known as well.
 func (c *Client) CheckRead(ctx context.Context, o crm.Object) error {
 	op := "check permission to read " + typeName(o)
 	if err := c.checkBatch(op, o, 0); err != nil {
 		return err
 	}
 	_, err := c.do(ctx, call{op: op, method: http.MethodGet, path: c.paths.object(o), query: url.Values{"limit": {"1"}}}, nil)
+	if write := c.paths.scope(call{path: c.paths.object(o), writes: o}); err == nil && c.grant.lacks(write) {
+		return &crm.Error{
+			Kind: crm.Unauthorized, Op: op, Status: http.StatusForbidden, Code: codeMissingScopes, Option: c.credential,
+			Message: "missing scope: " + write,
+		}
+	}
 	return onlyPermission(err)
 }
 
