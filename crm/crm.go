@@ -277,8 +277,10 @@ type Describer interface {
 // any record of an object would meet, nil when there is none or the CRM does not
 // tell.
 type PermissionChecker interface {
-	// CheckRead only reads. It may tell of writing as well, where reading tells.
+	// CheckRead reads.
 	CheckRead(ctx context.Context, object Object) error
+	// AskWrite sends no request of those that write.
+	AskWrite(ctx context.Context, object Object) error
 	// CheckWrite writes nothing, but may send a request of those that write.
 	CheckWrite(ctx context.Context, object Object) error
 }

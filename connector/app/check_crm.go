@@ -38,7 +38,7 @@ func (e *examination) askCRM(ctx context.Context) error {
 	e.rules.Schemas = map[crm.Object]*crm.Schema{}
 	for _, object := range crm.Objects() {
 		if _, on := e.cfg.Mapping.Fields[object]; on {
-			readable := e.checkRead(ctx, client, object)
+			readable := e.checkPermissions(ctx, client, object)
 			e.rules.Schemas[object] = e.schema(ctx, client, object, readable)
 		}
 	}
@@ -78,16 +78,18 @@ func mayOtherwise(err error) bool {
 	return e.Kind == crm.Unauthorized && e.Status == http.StatusForbidden && !elsewhere(e)
 }
 
-// checkRead looks whether the credentials may read the records of an object.
-// Whether they may write says crmsync setup: it takes a request that writes.
-func (e *examination) checkRead(ctx context.Context, client crm.Client, object crm.Object) (readable bool) {
+// checkPermissions looks whether the credentials may read the records of an object
+// and, as far as the CRM tells without a request that writes, may write them.
+func (e *examination) checkPermissions(ctx context.Context, client crm.Client, object crm.Object) (readable bool) {
 	checker, ok := client.(crm.PermissionChecker)
 	if !ok {
 		return true
 	}
 	err := checker.CheckRead(ctx, object)
-	if err != nil {
-		e.addOnce(crmFinding(e.cfg, object, err))
+	for _, refusal := range []error{err, checker.AskWrite(ctx, object)} {
+		if refusal != nil {
+			e.addOnce(crmFinding(e.cfg, object, refusal))
+		}
 	}
 	return err == nil
 }

@@ -59,12 +59,15 @@ func TestCheck_OwnersForAFilter(t *testing.T) {
 }
 
 // Each missing scope is named once, whether or not the schema may be read, and
-// hides nothing else. Those that only writing needs are for setup to find: check
-// sends nothing but reads.
+// hides nothing else. Those that only writing needs the CRM tells: check writes
+// nothing.
 func TestCheck_MissingScopes(t *testing.T) {
 	all := append(slices.Clone(allButOwners), "crm.objects.owners.read")
 	for _, schemas := range []bool{true, false} {
-		for _, lacking := range []string{"crm.objects.contacts.read", "crm.objects.companies.read", "crm.objects.owners.read"} {
+		for _, lacking := range []string{
+			"crm.objects.contacts.read", "crm.objects.companies.read", "crm.objects.owners.read",
+			"crm.objects.contacts.write", "crm.objects.companies.write",
+		} {
 			without := slices.DeleteFunc(slices.Clone(all), func(scope string) bool {
 				return scope == lacking || !schemas && strings.HasPrefix(scope, "crm.schemas.")
 			})

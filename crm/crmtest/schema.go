@@ -78,6 +78,9 @@ func (s *suite) checkPermissions(t *testing.T, a Account, checker crm.Permission
 		if err := checker.CheckRead(t.Context(), o); err != nil {
 			t.Errorf("read %s: %v", o, err)
 		}
+		if err := checker.AskWrite(t.Context(), o); err != nil {
+			t.Errorf("AskWrite of %s: %v", o, err)
+		}
 		if err := checker.CheckWrite(t.Context(), o); err != nil {
 			t.Errorf("write %s: %v", o, err)
 		}

@@ -48,7 +48,8 @@ type Client struct {
 	host       string // with the port unless that is the usual one
 	idProperty string
 	credential string // the option that decides what we may do
-	grant      *grant
+	token      string // empty with OAuth
+	scopes     *scopes
 	maxBatch   int
 
 	// What HubSpot's answers taught.
@@ -104,7 +105,8 @@ func newClient(o Options, common crm.Common, network http.RoundTripper) (*Client
 		host:       hostOf(base),
 		idProperty: o.IDProperty,
 		credential: credential,
-		grant:      g,
+		token:      o.Token,
+		scopes:     g.scopes,
 		maxBatch:   min(cmp.Or(common.BatchSize, MaxBatch), MaxBatch),
 	}, nil
 }

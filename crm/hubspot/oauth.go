@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"crmsync/crm"
@@ -33,12 +31,13 @@ type grant struct {
 	clientSecret string
 	refreshToken string // HubSpot may replace it; calls of issue do not overlap
 
-	scopes atomic.Pointer[[]string] // of the last access token; nil when they were not told
+	scopes *scopes // those of the last access token
 }
 
 func newGrant(o Options) *grant {
 	return &grant{
 		path: newPaths(o.APIVersion).token, clientID: o.ClientID, clientSecret: o.ClientSecret, refreshToken: o.RefreshToken,
+		scopes: new(scopes),
 	}
 }
 
@@ -69,9 +68,7 @@ func (g *grant) issue(ctx context.Context) (transport.Token, error) {
 			Kind: crm.Unavailable, Op: opRefresh, Status: resp.Status, Code: crm.CodeForeign, RequestID: requestID(resp), Message: notHubSpot,
 		}
 	}
-	if len(answer.Scopes) > 0 {
-		g.scopes.Store(&answer.Scopes)
-	}
+	g.scopes.learn(answer.Scopes)
 	if tokenForm.MatchString(answer.RefreshToken) {
 		g.refreshToken = answer.RefreshToken
 		g.transport.Hide(g.refreshToken)
@@ -84,12 +81,6 @@ func tokenLife(seconds float64) time.Duration {
 		return usualTokenLife
 	}
 	return time.Duration(min(seconds, maxTokenLife.Seconds()) * float64(time.Second))
-}
-
-// lacks reports whether a scope is known not to be among those that were granted.
-func (g *grant) lacks(scope string) bool {
-	known := g.scopes.Load()
-	return known != nil && !slices.Contains(*known, scope)
 }
 
 // advice says which option to look at and what to do.

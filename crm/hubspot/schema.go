@@ -3,7 +3,6 @@ package hubspot
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"crmsync/crm"
@@ -72,47 +71,6 @@ func (p property) kind() crm.FieldKind {
 		"string": crm.FieldFormatted, "number": crm.FieldNumber, "bool": crm.FieldBool,
 		"date": crm.FieldDate, "datetime": crm.FieldDateTime, "enumeration": crm.FieldEnum,
 	}[p.Type]
-}
-
-// CheckRead implements crm.PermissionChecker: it reads one record. The scopes of
-// an OAuth app come with its token, so that those for writing are known as well.
-func (c *Client) CheckRead(ctx context.Context, o crm.Object) error {
-	op := "check permission to read " + typeName(o)
-	if err := c.checkBatch(op, o, 0); err != nil {
-		return err
-	}
-	_, err := c.do(ctx, call{op: op, method: http.MethodGet, path: c.paths.object(o), query: url.Values{"limit": {"1"}}}, nil)
-	if write := c.paths.scope(call{path: c.paths.object(o), writes: o}); err == nil && c.grant.lacks(write) {
-		return &crm.Error{
-			Kind: crm.Unauthorized, Op: op, Status: http.StatusForbidden, Code: codeMissingScopes, Option: c.credential,
-			Message: "missing scope: " + write,
-		}
-	}
-	return onlyPermission(err)
-}
-
-// CheckWrite implements crm.PermissionChecker with a batch of no records. HubSpot
-// looks at the scopes of the token first; the batch itself it may refuse.
-func (c *Client) CheckWrite(ctx context.Context, o crm.Object) error {
-	op := "check permission to write " + typeName(o)
-	if err := c.checkBatch(op, o, 0); err != nil {
-		return err
-	}
-	_, err := c.do(ctx, call{
-		op: op, method: http.MethodPost, path: c.paths.batch(o, "upsert"),
-		body: struct {
-			Inputs []struct{} `json:"inputs"`
-		}{[]struct{}{}},
-	}, nil)
-	return onlyPermission(err)
-}
-
-// onlyPermission drops errors that say nothing about permissions.
-func onlyPermission(err error) error {
-	if err != nil && crm.AsError(err).Kind == crm.Unauthorized {
-		return err
-	}
-	return nil
 }
 
 // properties reads the schema of one object, by property name. HubSpot sends

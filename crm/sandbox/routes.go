@@ -122,6 +122,7 @@ func (s *Server) routes() *http.ServeMux {
 		}
 	}
 	s.routeTokens(mux)
+	s.routeTokenInfo(mux)
 	return mux
 }
 
