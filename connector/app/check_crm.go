@@ -79,19 +79,24 @@ func mayOtherwise(err error) bool {
 }
 
 // checkPermissions looks whether the credentials may read the records of an object
-// and, as far as the CRM tells without a request that writes, may write them.
+// and, as far as the CRM tells without a request that writes, may write them: with
+// CRMSYNC_DRY_RUN they need not.
 func (e *examination) checkPermissions(ctx context.Context, client crm.Client, object crm.Object) (readable bool) {
 	checker, ok := client.(crm.PermissionChecker)
 	if !ok {
 		return true
 	}
-	err := checker.CheckRead(ctx, object)
-	for _, refusal := range []error{err, checker.AskWrite(ctx, object)} {
-		if refusal != nil {
-			e.addOnce(crmFinding(e.cfg, object, refusal))
+	unreadable := checker.CheckRead(ctx, object)
+	refusals := []error{unreadable}
+	if !e.cfg.DryRun {
+		refusals = append(refusals, checker.AskWrite(ctx, object))
+	}
+	for _, err := range refusals {
+		if err != nil {
+			e.addOnce(crmFinding(e.cfg, object, err))
 		}
 	}
-	return err == nil
+	return unreadable == nil
 }
 
 // addOnce adds what is not known of another object yet: one permission may

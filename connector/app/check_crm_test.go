@@ -92,6 +92,23 @@ func TestCheck_MissingScopes(t *testing.T) {
 	}
 }
 
+// With CRMSYNC_DRY_RUN nothing is written, and a token that only reads will do.
+func TestCheck_DryRunNeedsNoScopesForWriting(t *testing.T) {
+	server := useHubSpotWith(t, sandbox.Options{Scopes: []string{
+		"crm.objects.contacts.read", "crm.objects.companies.read", "crm.objects.owners.read",
+	}})
+	for dryRun, want := range map[string]int{"false": 2, "true": 0} {
+		t.Setenv("CRMSYNC_DRY_RUN", dryRun)
+		_, out, errOut := run(t, "check", "--json")
+		if got := strings.Count(out, `"code":"missing_scope"`); got != want {
+			t.Errorf("CRMSYNC_DRY_RUN=%s: %d missing scopes, want %d\n%s%s", dryRun, got, want, out, errOut)
+		}
+	}
+	if n := server.Writes(); n != 0 {
+		t.Errorf("check wrote %d times", n)
+	}
+}
+
 func TestSetup_NamesTheScopesThatWritingNeeds(t *testing.T) {
 	all := append(slices.Clone(allButOwners), "crm.objects.owners.read")
 	for _, lacking := range []string{"crm.objects.contacts.write", "crm.objects.companies.write"} {

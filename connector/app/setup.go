@@ -22,7 +22,8 @@ type setupCommand struct {
 func (*setupCommand) Help() string {
 	return `Creates the unique id field and the custom fields of the mapping, where the CRM's API allows it, and says what is left to
 do by hand. It may be repeated: what exists is left as it is. The credentials need the permission to change the schema,
-which serve does not need. It also looks whether they may write records, for which check has no means.
+which serve does not need. It also tries whether they may write records, which check finds out
+only where the CRM tells.
 
 Exit codes: 0 all is there, 1 something is left to do by hand or was refused, 2 wrong configuration.
 
