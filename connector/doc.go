@@ -28,7 +28,7 @@
 //	owners.go      who can own records
 //	check.go       what is wrong with a mapping, told before events meet it
 //	halt.go        pauses that a person ordered
-//	rehearsal.go   a client that only reads, and the rounds that are played with it
+//	rehearsal.go   a client that only reads; rehearsal_rounds.go plays rounds with it
 //	preview.go     what these would do, told event by event
 //	dryrun.go      the same for everything that is pending, as it comes
 //

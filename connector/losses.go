@@ -69,8 +69,10 @@ func (d *Dispatcher) noteLoss(ctx context.Context, l loss) error {
 				notes = append(notes, link)
 			}
 		}
-		if err := d.store.Settle(ctx, state.Batch{Links: notes}); err != nil {
-			return err
+		if len(notes) > 0 {
+			if err := d.store.Settle(ctx, state.Batch{Links: notes}); err != nil {
+				return err
+			}
 		}
 		if len(links) < lossPage {
 			return nil

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/expr-lang/expr/ast"
@@ -76,9 +75,7 @@ func (t *Trial) read() {
 }
 
 // Variables are the names of what an expression can read, functions apart.
-func Variables() []string {
-	return slices.DeleteFunc(members(reflect.TypeFor[env]()), func(name string) bool { return name == "" })
-}
+func Variables() []string { return members(reflect.TypeFor[env]()) }
 
 // FilterTrials tries the filter of the events from which an object is made, if
 // there is one.

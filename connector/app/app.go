@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"crmsync/mapping"
-
 	"github.com/alecthomas/kong"
+
+	"crmsync/mapping"
 )
 
 // commands is the grammar of the command line.

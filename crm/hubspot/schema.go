@@ -19,18 +19,18 @@ func (c *Client) Describe(ctx context.Context, o crm.Object) (crm.Schema, error)
 	for name, p := range all {
 		f := crm.Field{
 			Name: name, Label: p.Label, Type: p.Type, Kind: p.kind(), Unique: p.HasUniqueValue,
-			HTML: p.Type == "string" && p.FieldType == "html", OneLine: p.Type == "string" && p.FieldType == "text", ReadOnly: p.readOnly(), Required: o == crm.Activity && name == timeProperty,
+			ReadOnly: p.readOnly(), Required: o == crm.Activity && name == timeProperty,
 		}
 		if p.Type == "string" {
-			f.MaxLength = maxText
+			f.MaxLength, f.HTML, f.OneLine = maxText, p.FieldType == "html", p.FieldType == "text"
 		}
 		if name == "hs_call_duration" { // https://developers.hubspot.com/docs/api/crm/calls
 			f.Unit = time.Millisecond
 		}
-		if !p.ExternalOptions && p.Type == "enumeration" {
-			f.Options = []string{}
-		}
 		if !p.ExternalOptions {
+			if p.Type == "enumeration" {
+				f.Options = []string{} // known, even when there are none
+			}
 			for _, o := range p.Options {
 				f.Options, f.Labels = append(f.Options, string(o.Value)), append(f.Labels, string(o.Label))
 			}

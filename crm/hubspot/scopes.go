@@ -14,8 +14,8 @@ import (
 
 // scopes are those of the credentials, once HubSpot told them.
 type scopes struct {
+	ask     sync.Once
 	mu      sync.Mutex
-	asked   bool
 	granted []string // empty when unknown
 }
 
@@ -36,29 +36,17 @@ func (s *scopes) lack(scope string) bool {
 	return parted && !slices.Contains(s.granted, scope) && !slices.Contains(s.granted, "contacts")
 }
 
-// toAsk reports, once, whether the scopes are still to be asked for.
-func (s *scopes) toAsk() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	first := !s.asked && len(s.granted) == 0
-	s.asked = true
-	return first
-}
-
-// tokenInfoPath tells what a token may do. It has no version; the token in the
-// body goes where it goes in every header.
-// https://developers.hubspot.com/docs/apps/legacy-apps/private-apps/overview
 const (
+	// tokenInfoPath tells what a token may do. It has no version; the token in the
+	// body goes where it goes in every header.
+	// https://developers.hubspot.com/docs/apps/legacy-apps/private-apps/overview
 	tokenInfoPath = "/oauth/v2/private-apps/get/access-token-info"
-	tokenInfoWait = 5 * time.Second // it is a courtesy
+	tokenInfoWait = 5 * time.Second // for an answer that can be done without
 )
 
-// learnScopes asks once for the scopes of a token that came without them. Where
-// HubSpot does not tell, they stay unknown.
+// learnScopes asks for the scopes of a token that came without them. Where HubSpot
+// does not tell, they stay unknown.
 func (c *Client) learnScopes(ctx context.Context) {
-	if c.token == "" || !c.scopes.toAsk() {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, tokenInfoWait)
 	defer cancel()
 	var answer struct {
@@ -92,7 +80,9 @@ func (c *Client) AskWrite(ctx context.Context, o crm.Object) error {
 	if err := c.checkBatch(op, o, 0); err != nil {
 		return err
 	}
-	c.learnScopes(ctx)
+	if c.token != "" {
+		c.scopes.ask.Do(func() { c.learnScopes(ctx) })
+	}
 	write := c.paths.scope(call{path: c.paths.object(o), writes: o})
 	if !c.scopes.lack(write) {
 		return nil

@@ -3,10 +3,11 @@
 // fault tests stand on it.
 //
 // A [Server] is an http.Handler. It serves objects (contacts, companies,
-// calls), properties, owners, associations and the account's details under the
-// dated paths and under the v3 and v4 ones, and refuses what HubSpot refuses:
-// an unknown property, a value that is not a string, the same id twice in a
-// batch, an address that belongs to another contact, a token without the scope.
+// calls), properties, owners, associations, the account's details and the scopes
+// of a token, under the dated paths and under the v3 and v4 ones, and refuses
+// what HubSpot refuses: an unknown property, a value that is not a string, the
+// same id twice in a batch, an address that belongs to another contact, a token
+// without the scope.
 // With [Options].App it issues access tokens that end after a while. What
 // HubSpot leaves open it answers in the least convenient way: results come
 // shuffled, and an item error names its input only by the trace id.
